@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// SHA-256 for ids and the audit chain, CRC-32C for frames.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+void hash_sha256(const void *data, size_t len, uint8_t ret[32]);
+// Castagnoli polynomial 0x1EDC6F41, reflected, init and xor-out all ones (RFC 3720 appendix B.4).
+uint32_t hash_crc32c(const void *data, size_t len);
