@@ -27,6 +27,10 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 enable_testing()
 
+# nng 1.5.2 is linked statically so that the linker can put our counter-measures (proto/loop/nng_fix.c) in its way.
+set(PETREL_NNG -Wl,--wrap=nni_plat_errno,--wrap=nni_random,--wrap=sysconf,--wrap=listen
+	-Wl,-Bstatic nng -Wl,-Bdynamic mbedtls mbedx509 mbedcrypto Threads::Threads)
+
 add_compile_options(-Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 	-Wpointer-arith -Wvla -Wno-unused-parameter -fno-strict-overflow -fno-common
 	"-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
@@ -88,12 +92,18 @@ endfunction()
 function(petrel_module path)
 	cmake_parse_arguments(arg "" "" "USES;LINKS;INCLUDES" ${ARGN})
 	petrel_target_name(${path} target)
-	file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${path}/*.c)
+	file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${path}/*.c ${CMAKE_SOURCE_DIR}/${path}/*.S)
+	list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+	if(NOT sources)
+		return()
+	endif()
 	add_library(${target} STATIC ${sources})
 	petrel_protobuf(${target} ${path})
 	foreach(used ${arg_USES})
 		petrel_target_name(${used} used_target)
-		target_link_libraries(${target} PUBLIC ${used_target})
+		if(TARGET ${used_target})
+			target_link_libraries(${target} PUBLIC ${used_target})
+		endif()
 	endforeach()
 	target_link_libraries(${target} PUBLIC ${arg_LINKS} m)
 	target_include_directories(${target} PUBLIC ${arg_INCLUDES})
@@ -113,6 +123,9 @@ function(petrel_bpf)
 	file(MAKE_DIRECTORY ${dir})
 	set(skeletons)
 	foreach(name ${ARGN})
+		if(NOT EXISTS ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c)
+			continue()
+		endif()
 		add_custom_command(OUTPUT ${dir}/${name}.skel.h
 			COMMAND ${BPF_CLANG} -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_${arch} -I${CMAKE_SOURCE_DIR}
 				-I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -Wall -Werror
@@ -131,6 +144,9 @@ endfunction()
 
 function(petrel_program name main)
 	cmake_parse_arguments(arg "NOINSTALL" "" "USES;LINKS" ${ARGN})
+	if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${main})
+		return()
+	endif()
 	add_executable(${name} ${main})
 	foreach(used ${arg_USES})
 		petrel_target_name(${used} used_target)
