@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// History of everything measured: the last ten minutes at one second in memory, the rest in one
+// SQLite file.
+//
+// Kept on disk for nodes, groups and workloads (pods live only): 10 s x 48 h, 5 min x 35 d, 1 h x
+// 400 d, mean and max, histograms merged, as integer-quantised delta-coded chunks. kill -9 loses at
+// most the last second of what was flushed; a full disk stops storing, says so, and storing resumes
+// by itself. Nothing here is on the notice path. Ownership: entities live until store_free();
+// handles stay valid. Thread: every function on the loop; one writer thread inside owns the
+// database connection for writing, queries read through their own connection. Bounds: max_entities;
+// past it store_entity() says -ENOSPC and counts.
+#pragma once
+
+#include "proto/base/why.h"
+#include "proto/wire/metric.h"
+#include "proto/wire/sample.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum entity_kind { ENTITY_NODE, ENTITY_GROUP, ENTITY_WORKLOAD, ENTITY_POD, ENTITY_KIND_COUNT };
+const char *entity_kind_name(enum entity_kind kind); // "node", "group", "workload", "pod"
+
+struct store;
+struct store_entity; // one node, group, workload or pod of one cluster
+
+struct store_options {
+	const char *path; // database file; NULL keeps everything in memory only
+	size_t max_entities;
+	size_t live_seconds;                                          // 600
+	int64_t retention_10s_ms, retention_5min_ms, retention_1h_ms; // 48 h, 35 d, 400 d
+};
+int store_new(struct store **ret, const struct store_options *o, struct why *why);
+void store_free(struct store *s); // flushes
+
+// Finds or makes. Names are checked by the caller (text_is_name). -ENOSPC over max_entities.
+int store_entity(struct store *s, const char *cluster, enum entity_kind kind, const char *name,
+	struct store_entity **ret);
+struct store_entity *store_find(
+	struct store *s, const char *cluster, enum entity_kind kind, const char *name);
+const char *store_entity_cluster(const struct store_entity *e);
+const char *store_entity_name(const struct store_entity *e);
+enum entity_kind store_entity_kind(const struct store_entity *e);
+// Calls on_entity for each of the kind (cluster NULL: all), in order of first appearance; stops
+// when it returns nonzero.
+int store_each(struct store *s, const char *cluster, enum entity_kind kind,
+	int (*on_entity)(void *arg, struct store_entity *e), void *arg);
+
+// One window ending at wall_ms. DELTA values are increases within window_ms. Out-of-order within
+// the live window is put in its place; older than that is -ESTALE and counted; more than 60 s in
+// the future of the newest tick is -ERANGE.
+int store_put(struct store *s, struct store_entity *e, int64_t wall_ms, uint32_t window_ms,
+	const struct scope *values);
+// Advances to now: closes bins, hands them to the writer. Call once a second.
+void store_tick(struct store *s, int64_t now_ms);
+
+// Newest value put, or NULL if none within the live window. Borrowed until the next store_put of e.
+const struct scope *store_latest(
+	const struct store_entity *e, int64_t *ret_wall_ms, uint32_t *ret_window_ms);
+
+// A regular grid: bin i covers [from_ms + i*step_ms, + step_ms). DELTA metrics come as rate per
+// second, GAUGE as value. Missing bins are NAN in both. The finest stored resolution that covers
+// the range is used and merged up to step_ms.
+struct store_series {
+	int64_t from_ms, step_ms;
+	size_t n;
+	double *mean, *max; // n each
+};
+// from and to are aligned down to step_ms (>= 1000, a multiple of 1000). -EINVAL, -E2BIG over
+// 20,000 bins, -EIO.
+int store_range(struct store *s, const struct store_entity *e, enum metric m, int64_t from_ms,
+	int64_t to_ms, int64_t step_ms, struct store_series *ret);
+void store_series_done(struct store_series *r);
+struct store_hists {
+	int64_t from_ms, step_ms;
+	size_t n;
+	struct hist *bins; // n; empty where missing
+};
+int store_hist_range(struct store *s, const struct store_entity *e, enum hist_id h, int64_t from_ms,
+	int64_t to_ms, int64_t step_ms, struct store_hists *ret);
+void store_hists_done(struct store_hists *r);
+
+// Small documents kept beside the history (model weights, calibration, issued forecasts): last
+// write wins. Key: any name.
+int store_document_put(struct store *s, const char *key, const void *data, size_t len);
+int store_document_get(
+	struct store *s, const char *key, void **ret_data, size_t *ret_len); // -ENOENT; free()
+
+struct store_stats {
+	uint64_t entities, entities_refused, puts, puts_stale, puts_future, chunks_written,
+		bytes_written;
+	uint64_t dropped_bins; // not written because the disk was full or the writer too far behind
+	bool storing;          // false while the disk refuses
+	int error;             // last errno (negative) of the writer, 0 when fine
+	int64_t file_bytes;
+	int64_t oldest_10s_ms, oldest_1h_ms; // 0 if none
+};
+void store_stats(const struct store *s, struct store_stats *ret);
