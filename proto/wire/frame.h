@@ -2,11 +2,13 @@
 // The envelope around every message between agent and aggregator, see WIRE.md.
 //
 // Fixed 48 bytes, little-endian, then the body (protobuf, perhaps zstd):
-//   0 magic "PTRL" · 4 version u8 (1) · 5 type u8 · 6 flags u16 (bit 0: body is zstd) · 8 body
-//   length u32 (as sent) · 12 body length u32 (unpacked) · 16 CRC-32C u32 of bytes 0..15, 20..47
-//   and the body · 20 reserved u32 (0) · 24 boot id 16 bytes · 40 sequence u64
-// Unknown types are skipped by the receiver (and receipted); an unknown version is refused with
-// -EPROTO.
+//   0 magic "PTRL" · 4 CRC-32C u32 of everything from byte 8 to the end · 8 version u8 (1) · 9 type
+//   u8 · 10 flags u16 (bit 0: body is zstd) · 12 body length u32 (as sent) · 16 body length u32
+//   (unpacked) · 20 age u32 ms (how long the frame waited before it was sent; the receiver's clock
+//   minus this is when it was made, whatever the sender's clock says) · 24 boot id 16 bytes · 40
+//   sequence u64 (each type counts its own: 1, 2, …; ascending; a jump was dropped by the sender)
+// Unknown types are skipped by the receiver (and receipted), unknown flags refused (-EBADMSG); an
+// unknown version is refused with -EPROTO.
 #pragma once
 
 #include "proto/base/buf.h"
@@ -23,6 +25,7 @@ enum frame_type { FRAME_SAMPLE = 1, FRAME_NOTICE = 2, FRAME_RECEIPT = 3, FRAME_H
 
 struct frame {
 	uint8_t type;
+	uint32_t age_ms;
 	uint8_t boot_id[16];
 	uint64_t sequence;
 	const uint8_t *body; // unpacked; borrowed from the input or from the scratch buffer
@@ -34,7 +37,12 @@ struct frame {
 int frame_encode(const struct frame *f, struct buf *out);
 // scratch is reset and used for unpacking; f->body is valid as long as data and scratch are.
 // -EBADMSG (truncated, magic, CRC, zstd), -EPROTO (version), -E2BIG (a limit).
+int frame_header(const void *data, size_t len, struct frame *ret); // as far as it goes without CRC
+								   // and body: body is NULL
 int frame_decode(const void *data, size_t len, struct buf *scratch, struct frame *ret);
+
+// Sets the age of an encoded frame just before it is sent again. -EBADMSG if it is none.
+int frame_set_age(void *data, size_t len, uint32_t age_ms);
 
 // The reply to every request: what has been stored, in full and for good.
 struct receipt {
