@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The kernel types that the programs touch, and nothing else.
+//
+// Hand-kept instead of a dumped vmlinux.h: every line can be reviewed, it is the same on all
+// architectures, and a field that the kernel does not have is a decision made here. Offsets do not
+// matter: preserve_access_index lets libbpf put in those of the running kernel. A name with
+// ___suffix is a flavour: the same kernel type in another version, chosen with
+// bpf_core_field_exists() or bpf_core_type_matches(), never by a version number (stable kernels
+// have back-ports).
+#ifndef PETREL_BPF_KERNEL_H
+#define PETREL_BPF_KERNEL_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+typedef _Bool bool;
+enum { false = 0, true = 1 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	int id;
+	__u64 serial_nr;
+};
+
+struct cgroup_root {
+	int hierarchy_id;
+	unsigned int subsys_mask;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+// Which number a controller has depends on the kernel's configuration: ask bpf_core_enum_value().
+enum cgroup_subsys_id { memory_cgrp_id = 4, CGROUP_SUBSYS_COUNT = 12 };
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[CGROUP_SUBSYS_COUNT];
+};
+
+// scheduler
+struct rq {
+	__u64 clock;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+};
+
+struct sched_info {
+	unsigned long long last_arrival;
+	unsigned long long last_queued;
+};
+
+struct task_group {
+	struct cgroup_subsys_state css;
+};
+
+struct task_struct {
+	unsigned int __state;
+	int pid;
+	int tgid;
+	char comm[16];
+	struct sched_entity se;
+	struct sched_info sched_info;
+	struct task_group *sched_task_group;
+	struct css_set *cgroups;
+};
+
+struct task_struct___before_5_14 { // renamed by 2f064a59a1
+	volatile long state;
+};
+
+// block
+struct blkcg {
+	struct cgroup_subsys_state css;
+};
+
+struct blkcg_gq {
+	struct blkcg *blkcg;
+};
+
+struct bio {
+	struct blkcg_gq *bi_blkg;
+};
+
+struct request {
+	unsigned int cmd_flags;
+	unsigned int rq_flags;
+	unsigned int __data_len;
+	struct bio *bio;
+	__u64 start_time_ns;
+	__u64 io_start_time_ns;
+};
+
+enum rqf_flags { __RQF_FLUSH_SEQ = 1, __RQF_IO_STAT = 8 }; // bits; an enum since 6.11
+
+// sockets
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
+struct sock_cgroup_data___before_5_16 { // pointer, or net_cls data with the lowest bit set
+	__u64 val;
+};
+
+struct sock_common {
+	unsigned char skc_state;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct tcp_sock {
+	__u64 bytes_received;
+	__u64 bytes_acked;
+	__u32 srtt_us;
+};
+
+struct sk_buff;
+
+#pragma clang attribute pop
+
+#endif
