@@ -83,5 +83,8 @@ struct plan {
 	size_t n_steps;
 };
 
+struct json;
+void plan_step_print(
+	const struct plan_step *s, struct json *j); // the members of an object the caller opened
 void plan_print(const struct plan *p, struct buf *out); // one JSON object
 bool plan_equal(const struct plan *a, const struct plan *b);

@@ -95,6 +95,10 @@ struct fleet_cluster *fleet_find_cluster(struct fleet *f, const char *name);
 struct fleet_group *fleet_find_group(struct fleet *f, const char *cluster, const char *name);
 struct fleet_node *fleet_find_node(struct fleet *f, const char *cluster, const char *name);
 struct fleet_pod *fleet_find_pod(struct fleet *f, const char *cluster, const char *uid);
+// The uid under which a systemd unit of a plain machine stands in the table of pods: "unit-" and 32
+// hex digits of SHA-256(node, unit), because unit names may be longer than a uid and two machines
+// may have the same unit.
+void fleet_unit_uid(const char *node, const char *unit, char ret[40]);
 void fleet_remove_pod(struct fleet *f, struct fleet_pod *p);
 // Heads of the uthash tables, to walk with ->hh.next.
 struct fleet_cluster *fleet_clusters(struct fleet *f);
