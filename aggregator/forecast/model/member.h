@@ -12,8 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { QUANTILE_COUNT = 9, MAX_PERIODS = 3 };
+enum { QUANTILE_COUNT = 9, MAX_PERIODS = 3, MEMBER_SAVED_MAX = 96 };
 extern const double quantile_levels[QUANTILE_COUNT]; // .01 .05 .1 .25 .5 .75 .9 .95 .99
+extern const double quantile_scores[QUANTILE_COUNT]; // of the standard normal distribution
 
 struct member_input {
 	const double *y; // regular grid; NAN = missing; cleaned by the front end (outliers clipped,
@@ -30,6 +31,11 @@ struct member_input {
 	size_t max_horizon;
 	double scale; // a positive typical size of y's daily-season differences, for tolerances
 	uint64_t seed;
+	// What save() gave for an earlier fit of the same series, or NULL: create() then takes
+	// these parameters as they are, without a search, and only rolls its states. Numbers that
+	// do not fit are ignored (a search is made), never trusted: they come from a file.
+	const double *saved;
+	size_t n_saved;
 };
 
 struct member_ops {
@@ -41,6 +47,9 @@ struct member_ops {
 	// ascending and finite. origin >= 1; horizon <= in->max_horizon. -EDOM if it cannot.
 	int (*forecast)(void *model, size_t origin, size_t horizon, double *ret);
 	void (*destroy)(void *model); // NULL is fine
+	// The fitted parameters (orders included) as at most MEMBER_SAVED_MAX finite numbers;
+	// returns how many. NULL: this member has nothing worth keeping and always fits.
+	size_t (*save)(const void *model, double ret[MEMBER_SAVED_MAX]);
 };
 
 // Row of quantiles of a normal distribution; sd >= 0.
