@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people and programs see: the HTTP API v1, server-sent events, /metrics, health, the embedded
+// dashboard.
+//
+// Read only: nothing here changes anything. It borrows the other modules' objects (struct
+// show_sources) and asks them when a request comes; what changes goes to the event streams once a
+// second by show_publish_tick(). The API is described by openapi.json beside this file; a test
+// holds the two together. Ownership: show owns its server, its streams and the plans it was given
+// (as printed text, bounded); the sources outlive it. Thread: the loop. Limits: answers of at most
+// SHOW_MAX_ANSWER_BYTES, streams of at most SHOW_MAX_STREAMS clients with bounded queues, and
+// SHOW_MAX_PLANS plans.
+#pragma once
+
+#include "aggregator/decide/plan.h"
+#include "aggregator/fleet/fleet.h"
+#include "aggregator/store/store.h"
+#include "proto/base/buf.h"
+#include "proto/base/why.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct intake;
+struct lane_server;
+struct outlook;
+struct publish;
+struct show;
+
+enum {
+	SHOW_MAX_ANSWER_BYTES = 32 << 20,
+	SHOW_MAX_STREAMS = 64,
+	SHOW_MAX_PLANS = 512,
+	SHOW_MAX_PLAN_BYTES = 16 << 20, // all plans together, as text
+};
+
+// What only the line knows. The line keeps one, up to date; show reads it at every request.
+struct show_status {
+	enum petrel_mode mode; // of the aggregator; clusters have their own
+	char leader[128];      // "" if there is none
+	bool paused;
+	bool ready;         // what /readyz says
+	char not_ready[96]; // why not, for people
+	int64_t started_ms;
+	bool audit_ok; // the audit file can be written
+	// counters for /metrics
+	uint64_t ticks, plans, plan_us_total, forecasts, forecasts_failed, forecast_us_total,
+		audit_entries;
+};
+
+// The forecast of one series, as the line keeps it; borrowed until the next turn of the loop.
+struct show_forecast {
+	const struct outlook *outlook; // NULL: none yet, then why says why
+	char why[96];
+	enum metric metric;
+	int64_t generated_ms;
+	int32_t coverage80_permille; // how often the truth lay within the 80 % band; -1 unknown
+	uint64_t scored;             // forecasts compared with the truth so far
+};
+enum show_horizon { SHOW_HOUR, SHOW_DAY, SHOW_MONTH, SHOW_HORIZON_COUNT };
+
+struct show_audit_entry {
+	uint64_t seq;
+	int64_t ts_ms;
+	const char *kind, *cluster, *id, *text;
+	const char *hash; // hex
+};
+
+// All borrowed; NULL where the program does not have one.
+struct show_sources {
+	struct fleet *fleet; // must be there
+	struct store *store; // must be there
+	const struct show_status *status;
+	const struct intake *intake;
+	struct lane_server *data_lane, *urgent_lane;
+	struct publish *feed;
+	// 0, or -ENOENT for a series that is not forecast at all.
+	int (*forecast)(void *arg, const char *cluster, enum entity_kind kind, const char *name,
+		enum show_horizon horizon, struct show_forecast *ret);
+	// Newest first, at most limit; stops when on_entry returns nonzero.
+	int (*each_audit)(void *arg, size_t limit,
+		int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg);
+	void *arg;
+};
+
+// A file of the embedded dashboard (show/web makes the table).
+struct show_asset {
+	const char *path; // "/", "/assets/app-4f2a.js"
+	const char *type; // "text/javascript; charset=utf-8"
+	const char *etag; // with its quotes; NULL: show makes one from the content
+	const void *data; // outlives show
+	size_t len;
+	bool gzip;      // data is gzip; every browser takes it
+	bool immutable; // the content's hash is in its name: cached for a year
+};
+
+struct show_options {
+	const char *address; // "127.0.0.1"
+	uint16_t port;       // 0: any, see show_port()
+	const char *version; // of the program
+	const struct show_asset *assets;
+	size_t n_assets;
+	// The clocks, as main.c has them (a test gives its own).
+	int64_t (*wall_ms)(void);
+	uint64_t (*mono_ns)(void);
+};
+int show_new(struct show **ret, uv_loop_t *loop, const struct show_options *o,
+	const struct show_sources *s, struct why *why);
+uint16_t show_port(const struct show *s);
+// A plan was decided: kept (as text, bounded), shown, and pushed to the streams. Borrows p.
+void show_add_plan(struct show *s, const struct plan *p);
+// Pushes what changed since the last call to the event streams. Call once a second.
+void show_publish_tick(struct show *s, int64_t now_ms);
+// Closes the server and all streams, frees s, then calls on_stopped (may be NULL).
+void show_stop(struct show *s, void (*on_stopped)(void *arg), void *arg);
