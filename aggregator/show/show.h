@@ -22,10 +22,10 @@
 #include <stdint.h>
 #include <uv.h>
 
-struct intake;
-struct lane_server;
+struct intake_counters;
+struct lane_counters;
 struct outlook;
-struct publish;
+struct policy;
 struct show;
 
 enum {
@@ -44,9 +44,9 @@ struct show_status {
 	char not_ready[96]; // why not, for people
 	int64_t started_ms;
 	bool audit_ok; // the audit file can be written
-	// counters for /metrics
-	uint64_t ticks, plans, plan_us_total, forecasts, forecasts_failed, forecast_us_total,
-		audit_entries;
+	// counters since the start, for /metrics
+	uint64_t ticks, plans, plan_us, forecasts, forecasts_failed, forecast_us, audit_entries;
+	uint64_t feed_lines, feed_dropped;
 };
 
 // The forecast of one series, as the line keeps it; borrowed until the next turn of the loop.
@@ -69,12 +69,12 @@ struct show_audit_entry {
 
 // All borrowed; NULL where the program does not have one.
 struct show_sources {
-	struct fleet *fleet; // must be there
-	struct store *store; // must be there
-	const struct show_status *status;
-	const struct intake *intake;
-	struct lane_server *data_lane, *urgent_lane;
-	struct publish *feed;
+	struct fleet *fleet;              // must be there
+	struct store *store;              // must be there
+	const struct show_status *status; // must be there
+	const struct policy *policy;      // thresholds for "safe to scale"; NULL: the defaults
+	const struct intake_counters *intake;
+	const struct lane_counters *data_lane, *urgent_lane;
 	// 0, or -ENOENT for a series that is not forecast at all.
 	int (*forecast)(void *arg, const char *cluster, enum entity_kind kind, const char *name,
 		enum show_horizon horizon, struct show_forecast *ret);
@@ -84,23 +84,10 @@ struct show_sources {
 	void *arg;
 };
 
-// A file of the embedded dashboard (show/web makes the table).
-struct show_asset {
-	const char *path; // "/", "/assets/app-4f2a.js"
-	const char *type; // "text/javascript; charset=utf-8"
-	const char *etag; // with its quotes; NULL: show makes one from the content
-	const void *data; // outlives show
-	size_t len;
-	bool gzip;      // data is gzip; every browser takes it
-	bool immutable; // the content's hash is in its name: cached for a year
-};
-
 struct show_options {
 	const char *address; // "127.0.0.1"
 	uint16_t port;       // 0: any, see show_port()
 	const char *version; // of the program
-	const struct show_asset *assets;
-	size_t n_assets;
 	// The clocks, as main.c has them (a test gives its own).
 	int64_t (*wall_ms)(void);
 	uint64_t (*mono_ns)(void);
