@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linear member: direct multi-step ridge regression, one equation per horizon, in closed form.
+//
+// NLinear and DLinear (Zeng et al., arXiv 2205.13504) map a window of past values, taken relative
+// to the last one, straight to each future value. A plain window would have to span a season (1,440
+// columns on a 1-minute grid), so the window is folded: block means that double in width going
+// back, and the values one season before the target, their mean over several seasons, and the same
+// a week ago. That is 10 to 25 columns whatever the grid.
+//
+// Horizons are cut into buckets that widen with h; one bucket has one set of coefficients, learnt
+// from all its horizons and a margin on each side. The ridge pulls not towards zero but towards the
+// best simple rule (last value, same time yesterday, mean of past days, same time last week), which
+// the same Gram matrices choose, and its strength is the one that predicts left-out blocks of time
+// best. Two rounds of reweighting turn least squares into (nearly) least absolute errors: the
+// median is what is served, and one incident should not bend it. The intervals come from the errors
+// on the left-out blocks (bands.h).
+#include "aggregator/forecast/model/member.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/forecast/model/bands.h"
+#include "aggregator/forecast/model/linalg.h"
+#include "aggregator/forecast/model/order.h"
+#include "aggregator/forecast/model/season.h"
+
+enum {
+	MAX_BLOCKS = 12,
+	MAX_REGRESSORS = 8,
+	MAX_COLUMNS =
+		36, // intercept, blocks, seasonal columns, regressors, target; a multiple of 4
+	FOLDS = 5,
+	PROFILE_CYCLES = 7,
+	MIN_SAMPLES = 20,
+	MAX_ROWS = 2400, // per bucket; more adds time, hardly accuracy
+	MAX_BUCKETS = 64,
+	ROBUST_ROUNDS = 2,
+};
+
+// Where the anchors (rules the ridge pulls towards) stand among the columns; -1 = not in this
+// model.
+struct layout {
+	size_t columns; // without the target
+	size_t p;       // stride: columns + target, rounded up
+	size_t blocks;
+	int same_time; // one season before the target
+	int profile;   // mean of the same time over several seasons
+	int profile_at_origin;
+	int weekly;
+};
+
+struct bucket {
+	size_t from, to; // horizons [from, to)
+	double beta[MAX_COLUMNS];
+	struct bands bands;
+};
+
+struct linear {
+	const struct member_input *in;
+	size_t fit_end;
+	size_t season, week; // steps; 0 = none, week 0 when not longer than season
+	size_t smooth;       // half width of the smoothing of seasonal columns
+	struct layout at;
+	size_t first; // first origin with enough past
+	double *z;    // gaps filled, n
+	double *sum;  // prefix sums of z, n + 1
+	double *comb; // sums of z at stride season, n
+	struct spread spread;
+	size_t bucket_count;
+	struct bucket *buckets;
+};
+
+// Scratch of one bucket's fit.
+struct fit {
+	double *x;     // [rows][p], target in column `columns`
+	double *w;     // [rows]
+	double *error; // [rows], on rows left out of the fit
+	double *terms; // [rows][SPREAD_TERMS]
+	size_t rows, fold_start[FOLDS + 1];
+	double fold[FOLDS][MAX_COLUMNS * MAX_COLUMNS];
+	double total[MAX_COLUMNS * MAX_COLUMNS];
+	double rest[MAX_COLUMNS * MAX_COLUMNS];
+	double work[MAX_COLUMNS * MAX_COLUMNS];
+};
+
+static double mean_of(const struct linear *m, size_t from, size_t to)
+{
+	return (m->sum[to] - m->sum[from]) / (double)(to - from);
+}
+
+// Mean of z around t, using nothing at or past origin.
+static double around(const struct linear *m, size_t t, size_t origin)
+{
+	size_t from = t > m->smooth ? t - m->smooth : 0, to = t + m->smooth + 1;
+	return mean_of(m, from, to < origin ? to : origin);
+}
+
+// Mean of z at t, t - season, t - 2 season, … up to PROFILE_CYCLES terms.
+static double profile(const struct linear *m, size_t t)
+{
+	size_t cycles = t / m->season + 1;
+	if (cycles <= PROFILE_CYCLES)
+		return m->comb[t] / (double)cycles;
+	return (m->comb[t] - m->comb[t - PROFILE_CYCLES * m->season]) / PROFILE_CYCLES;
+}
+
+// Last index before origin that is a whole number of periods before target; the caller made sure
+// that one exists.
+static size_t back(size_t target, size_t period, size_t origin)
+{
+	return target - ((target - origin) / period + 1) * period;
+}
+
+static size_t put_seasonal(const struct linear *m, size_t origin, size_t target, double *x)
+{
+	double last = m->z[origin - 1];
+	size_t k = 0, at = back(target, m->season, origin);
+	size_t before = at >= m->season ? at - m->season : at;
+	size_t origin_before = origin - 1 >= m->season ? origin - 1 - m->season : 0;
+	x[k++] = m->z[at] - last;
+	x[k++] = profile(m, at) - last;
+	x[k++] = profile(m, origin - 1) - last;
+	x[k++] = around(m, at, origin) - last;
+	x[k++] = m->z[before] - last;
+	x[k++] = around(m, origin_before, origin) - last;
+	x[k++] = mean_of(m, origin > m->season ? origin - m->season : 0, origin) - last;
+	if (m->week) {
+		bool has = origin > m->week;
+		size_t week_at = has ? back(target, m->week, origin) : at;
+		size_t week_now = has ? origin - 1 - m->week : origin_before;
+		x[k++] = (has ? around(m, week_at, origin) : profile(m, at)) - last;
+		x[k++] = (has ? around(m, week_now, origin) : profile(m, origin - 1)) - last;
+		x[k++] = mean_of(m, origin > m->week ? origin - m->week : 0, origin) - last;
+	}
+	return k;
+}
+
+// The columns of one (origin, target) pair.
+static void put_row(const struct linear *m, size_t origin, size_t target, double *x)
+{
+	const struct member_input *in = m->in;
+	double last = m->z[origin - 1];
+	size_t k = 0, end = origin - 1, width = 1;
+	x[k++] = in->scale;
+	for (size_t i = 0; i < m->at.blocks; i++, width *= 2) {
+		size_t from = end > width ? end - width : 0;
+		x[k++] = end > from ? mean_of(m, from, end) - last : 0;
+		end = from;
+	}
+	if (m->season)
+		k += put_seasonal(m, origin, target, x + k);
+	for (size_t i = 0; i < in->n_regressors && i < MAX_REGRESSORS; i++)
+		x[k++] = in->regressors[target * in->n_regressors + i] -
+			 in->regressors[(origin - 1) * in->n_regressors + i];
+	for (; k < m->at.p; k++)
+		x[k] = 0;
+}
+
+static void lay_out(struct linear *m)
+{
+	struct layout *at = &m->at;
+	size_t k = 1, reach = m->season ? m->season : m->fit_end / 4;
+	at->blocks = 0;
+	for (size_t end = 1, width = 1; at->blocks < MAX_BLOCKS && end + width <= reach;
+		width *= 2) {
+		end += width;
+		at->blocks++;
+	}
+	k += at->blocks;
+	at->same_time = at->profile = at->profile_at_origin = at->weekly = -1;
+	if (m->season) {
+		at->same_time = (int)k;
+		at->profile = (int)k + 1;
+		at->profile_at_origin = (int)k + 2;
+		k += 7;
+		if (m->week) {
+			at->weekly = (int)k;
+			k += 3;
+		}
+	}
+	if (m->in->regressors)
+		k += m->in->n_regressors < MAX_REGRESSORS ? m->in->n_regressors : MAX_REGRESSORS;
+	at->columns = k;
+	at->p = (k + 1 + GRAM_LANES - 1) / GRAM_LANES * GRAM_LANES;
+	m->first = m->season ? m->season + 1 : 2;
+}
+
+// Rows of horizons [from - margin, to + margin) from evenly spread origins, ordered by origin.
+static void collect(const struct linear *m, const struct bucket *b, struct fit *f)
+{
+	size_t width = b->to - b->from, margin = width / 2;
+	size_t from = b->from > margin ? b->from - margin : 0, to = b->to + margin;
+	if (to > m->in->max_horizon)
+		to = m->in->max_horizon;
+	size_t origins = m->fit_end > m->first + from ? m->fit_end - from - m->first : 0;
+	size_t pairs = origins * (to - from), step = (pairs + MAX_ROWS - 1) / MAX_ROWS;
+	f->rows = 0;
+	for (size_t i = 0; i < pairs; i += step ? step : 1) {
+		// The step walks through (origin, horizon) pairs with the horizon fastest.
+		size_t origin = m->first + i / (to - from),
+		       target = origin + from + i % (to - from);
+		if (target >= m->fit_end || !isfinite(m->in->y[target]))
+			continue;
+		double *row = f->x + f->rows * m->at.p;
+		put_row(m, origin, target, row);
+		row[m->at.columns] = m->in->y[target] - m->z[origin - 1];
+		double *u = f->terms + f->rows * SPREAD_TERMS;
+		spread_terms(&m->spread, origin, target, 0, u);
+		u[SPREAD_TERMS - 1] = m->in->y[target];
+		f->w[f->rows++] = 1;
+	}
+	for (int k = 0; k <= FOLDS; k++)
+		f->fold_start[k] = f->rows * (size_t)k / FOLDS;
+}
+
+static void accumulate(const struct linear *m, struct fit *f)
+{
+	size_t p = m->at.p;
+	memset(f->total, 0, sizeof(f->total));
+	for (int k = 0; k < FOLDS; k++) {
+		size_t from = f->fold_start[k], rows = f->fold_start[k + 1] - from;
+		memset(f->fold[k], 0, p * p * sizeof(double));
+		gram_add(f->fold[k], p, f->x + from * p, rows, f->w + from);
+		for (size_t i = 0; i < p * p; i++)
+			f->total[i] += f->fold[k][i];
+	}
+}
+
+// Sum of squared errors of beta on the rows behind Gram matrix g.
+static double squared_error(const struct linear *m, const double *g, const double *beta)
+{
+	size_t p = m->at.p, c = m->at.columns;
+	double s = g[c * p + c];
+	for (size_t i = 0; i < c; i++) {
+		s -= 2 * beta[i] * g[c * p + i];
+		s += beta[i] * beta[i] * g[i * p + i];
+		s += 2 * beta[i] * dot(g + i * p, beta, i);
+	}
+	return s > 0 ? s : 0;
+}
+
+// The simple rule that explains the rows best, as coefficients.
+static void choose_anchor(const struct linear *m, const double *g, double *ret)
+{
+	const int columns[] = {-1, m->at.same_time, m->at.profile, m->at.weekly};
+	double best = INFINITY, beta[MAX_COLUMNS];
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		if (i > 0 && columns[i] < 0)
+			continue;
+		memset(beta, 0, sizeof(beta));
+		if (columns[i] >= 0)
+			beta[columns[i]] = 1;
+		double s = squared_error(m, g, beta);
+		if (s < best) {
+			best = s;
+			memcpy(ret, beta, sizeof(beta));
+		}
+	}
+}
+
+// Ridge towards anchor: minimises the squared error + strength * sum of g_ii (b_i - anchor_i)^2.
+static int solve(const struct linear *m, const double *g, double *work, const double *anchor,
+	double strength, double *ret)
+{
+	size_t p = m->at.p, c = m->at.columns;
+	double penalty[MAX_COLUMNS] = {0};
+	for (size_t i = 0; i < c; i++) {
+		penalty[i] = strength * g[i * p + i];
+		ret[i] = g[c * p + i];
+		for (size_t j = 0; j < c; j++)
+			ret[i] -= (j <= i ? g[i * p + j] : g[j * p + i]) * anchor[j];
+	}
+	int rc = ridge_solve(g, p, c, penalty, work, ret);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < c; i++)
+		ret[i] += anchor[i];
+	return 0;
+}
+
+static const double *without(const struct linear *m, struct fit *f, int fold)
+{
+	for (size_t i = 0; i < m->at.p * m->at.p; i++)
+		f->rest[i] = f->total[i] - f->fold[fold][i];
+	return f->rest;
+}
+
+static double choose_strength(const struct linear *m, struct fit *f, const double *anchor)
+{
+	static const double strengths[] = {0.001, 0.01, 0.1, 1};
+	double best = INFINITY, choice = 1, beta[MAX_COLUMNS];
+	for (size_t i = 0; i < sizeof(strengths) / sizeof(strengths[0]); i++) {
+		double s = 0;
+		for (int k = 0; k < FOLDS; k++) {
+			const double *g = without(m, f, k);
+			if (solve(m, g, f->work, anchor, strengths[i], beta) < 0)
+				s = INFINITY;
+			else
+				s += squared_error(m, f->fold[k], beta);
+		}
+		if (s < best) {
+			best = s;
+			choice = strengths[i];
+		}
+	}
+	return choice;
+}
+
+static int left_out_errors(
+	const struct linear *m, struct fit *f, const double *anchor, double strength)
+{
+	double beta[MAX_COLUMNS];
+	size_t p = m->at.p, c = m->at.columns;
+	for (int k = 0; k < FOLDS; k++) {
+		int rc = solve(m, without(m, f, k), f->work, anchor, strength, beta);
+		if (rc < 0)
+			return rc;
+		for (size_t r = f->fold_start[k]; r < f->fold_start[k + 1]; r++)
+			f->error[r] = f->x[r * p + c] - dot(f->x + r * p, beta, c);
+	}
+	return 0;
+}
+
+// Weights that make squares count like absolute values beyond half the typical error.
+static void reweight(struct fit *f)
+{
+	for (size_t r = 0; r < f->rows; r++)
+		f->w[r] = fabs(f->error[r]);
+	double knee = 0.5 * order_median(f->w, f->rows);
+	for (size_t r = 0; r < f->rows; r++) {
+		double e = fabs(f->error[r]);
+		f->w[r] = e > knee && knee > 0 ? knee / e : 1;
+	}
+}
+
+static int fit_bands(const struct linear *m, struct bucket *b, struct fit *f)
+{
+	// The level term wants the forecast, which is the truth less the error.
+	for (size_t r = 0; r < f->rows; r++) {
+		double *u = f->terms + r * SPREAD_TERMS;
+		u[SPREAD_TERMS - 1] = fabs(u[SPREAD_TERMS - 1] - f->error[r]);
+	}
+	return bands_fit(&b->bands, f->error, f->terms, f->rows);
+}
+
+static int fit_bucket(const struct linear *m, struct bucket *b, struct fit *f)
+{
+	double anchor[MAX_COLUMNS];
+	collect(m, b, f);
+	if (f->rows < MIN_SAMPLES)
+		return -ENODATA;
+	double strength = 1;
+	for (int round = 0; round <= ROBUST_ROUNDS; round++) {
+		accumulate(m, f);
+		if (round < 2) {
+			choose_anchor(m, f->total, anchor);
+			strength = choose_strength(m, f, anchor);
+		}
+		int rc = left_out_errors(m, f, anchor, strength);
+		if (rc < 0)
+			return rc;
+		reweight(f);
+	}
+	int rc = solve(m, f->total, f->work, anchor, strength, b->beta);
+	return rc < 0 ? rc : fit_bands(m, b, f);
+}
+
+static void cut_buckets(struct linear *m)
+{
+	size_t at = 0;
+	m->bucket_count = 0;
+	while (at < m->in->max_horizon && m->bucket_count < MAX_BUCKETS) {
+		struct bucket *b = &m->buckets[m->bucket_count++];
+		size_t width = 1 + at / 6;
+		b->from = at;
+		at = b->to = at + width < m->in->max_horizon ? at + width : m->in->max_horizon;
+	}
+	m->buckets[m->bucket_count - 1].to = m->in->max_horizon;
+}
+
+static int fit_all(struct linear *m)
+{
+	struct fit *f = calloc(1, sizeof(*f));
+	int rc = f ? 0 : -ENOMEM;
+	if (rc == 0) {
+		f->x = malloc(MAX_ROWS * m->at.p * sizeof(double));
+		f->w = malloc(MAX_ROWS * sizeof(double));
+		f->error = malloc(MAX_ROWS * sizeof(double));
+		f->terms = malloc(MAX_ROWS * SPREAD_TERMS * sizeof(double));
+		if (!f->x || !f->w || !f->error || !f->terms)
+			rc = -ENOMEM;
+	}
+	// A bucket too far ahead for the history takes over the last one that could be fitted.
+	for (size_t i = 0; rc == 0 && i < m->bucket_count; i++) {
+		rc = fit_bucket(m, &m->buckets[i], f);
+		if (rc == -ENODATA && i > 0) {
+			struct bucket *b = &m->buckets[i];
+			memcpy(b->beta, b[-1].beta, sizeof(b->beta));
+			b->bands = b[-1].bands;
+			rc = 0;
+		}
+	}
+	if (f) {
+		free(f->x);
+		free(f->w);
+		free(f->error);
+		free(f->terms);
+	}
+	free(f);
+	return rc;
+}
+
+static void linear_destroy(void *model)
+{
+	struct linear *m = model;
+	if (!m)
+		return;
+	free(m->z);
+	free(m->sum);
+	free(m->comb);
+	spread_done(&m->spread);
+	free(m->buckets);
+	free(m);
+}
+
+static void prepare(struct linear *m)
+{
+	size_t n = m->in->n;
+	season_fill(m->in->y, n, m->season, m->z);
+	m->sum[0] = 0;
+	for (size_t t = 0; t < n; t++) {
+		m->sum[t + 1] = m->sum[t] + m->z[t];
+		m->comb[t] = m->z[t] + (m->season && t >= m->season ? m->comb[t - m->season] : 0);
+	}
+}
+
+static int linear_create(void **ret_model, const struct member_input *in, size_t fit_end)
+{
+	struct linear *m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->in = in;
+	m->fit_end = fit_end;
+	season_pick(in, fit_end, &m->season, &m->week);
+	if (m->week == m->season)
+		m->week = 0;
+	m->smooth = m->season / 48 > 0 ? m->season / 48 : 1;
+	m->z = malloc(in->n * sizeof(double));
+	m->sum = malloc((in->n + 1) * sizeof(double));
+	m->comb = malloc(in->n * sizeof(double));
+	m->buckets = calloc(MAX_BUCKETS, sizeof(*m->buckets));
+	int rc = m->z && m->sum && m->comb && m->buckets ? 0 : -ENOMEM;
+	if (rc == 0) {
+		prepare(m);
+		rc = spread_init(&m->spread, m->z, in->n, m->season, in->scale);
+	}
+	if (rc == 0) {
+		lay_out(m);
+		cut_buckets(m);
+		rc = fit_all(m);
+	}
+	if (rc < 0) {
+		linear_destroy(m);
+		return rc;
+	}
+	*ret_model = m;
+	return 0;
+}
+
+static int linear_forecast(void *model, size_t origin, size_t horizon, double *ret)
+{
+	struct linear *m = model;
+	double x[MAX_COLUMNS], terms[SPREAD_TERMS];
+	if (origin < m->first || origin > m->in->n || horizon > m->in->max_horizon)
+		return -EDOM;
+	const struct bucket *b = m->buckets;
+	for (size_t h = 0; h < horizon; h++) {
+		if (h >= b->to)
+			b++;
+		put_row(m, origin, origin + h, x);
+		double point = m->z[origin - 1] + dot(x, b->beta, m->at.columns);
+		if (!isfinite(point))
+			return -EDOM;
+		spread_terms(&m->spread, origin, origin + h, point, terms);
+		bands_row(&b->bands, terms, point, ret + h * QUANTILE_COUNT);
+	}
+	return 0;
+}
+
+const struct member_ops member_linear = {
+	.name = "linear",
+	.create = linear_create,
+	.forecast = linear_forecast,
+	.destroy = linear_destroy,
+};
