@@ -33,14 +33,14 @@ struct frame {
 };
 
 // Appends the whole frame; compresses bodies over 512 bytes when that helps. -E2BIG over
-// FRAME_MAX_BYTES: never sent.
+// FRAME_MAX_BYTES: never sent. out needs room for the unpacked body.
 int frame_encode(const struct frame *f, struct buf *out);
+// Reads and checks the envelope alone (not its checksum): what a refusal needs to know. body is
+// NULL.
+int frame_header(const void *data, size_t len, struct frame *ret);
 // scratch is reset and used for unpacking; f->body is valid as long as data and scratch are.
 // -EBADMSG (truncated, magic, CRC, zstd), -EPROTO (version), -E2BIG (a limit).
-int frame_header(const void *data, size_t len, struct frame *ret); // as far as it goes without CRC
-								   // and body: body is NULL
 int frame_decode(const void *data, size_t len, struct buf *scratch, struct frame *ret);
-
 // Sets the age of an encoded frame just before it is sent again. -EBADMSG if it is none.
 int frame_set_age(void *data, size_t len, uint32_t age_ms);
 

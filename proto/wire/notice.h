@@ -38,10 +38,12 @@ struct notice {
 	bool guessed;        // the body could not be understood; the deadline is our guess
 };
 
+// SHA-256 of the instance id, the kind's name and the event id, each with a NUL after it.
 void notice_make_id(
 	const char *instance_id, enum notice_kind kind, const char *event_id, uint8_t ret[32]);
 const char *notice_kind_name(enum notice_kind kind); // "SPOT_ITN", …
 bool notice_equal(const struct notice *a, const struct notice *b);
 void notice_print(const struct notice *n, struct buf *out); // one JSON object
 int notice_encode(const struct notice *n, struct buf *out);
-int notice_decode(const void *data, size_t len, struct notice *ret); // -EBADMSG, -E2BIG, -EINVAL
+// -EBADMSG, -E2BIG, -EINVAL (a name, an unknown kind, an id that is not the one of its parts)
+int notice_decode(const void *data, size_t len, struct notice *ret);

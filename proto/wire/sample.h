@@ -49,9 +49,9 @@ struct cgroup_sample {
 	enum cgroup_kind kind;
 	char name[CGROUP_MAX_BYTES]; // systemd unit ("nginx.service"), or the cgroup path for
 				     // CGROUP_OTHER
-	char pod_uid[40];            // "" unless POD or CONTAINER
-	char container_id[72];       // "" unless CONTAINER
-	uint32_t window_ms;          // containers are sampled more rarely than pods
+	char pod_uid[40];      // "" unless POD or CONTAINER
+	char container_id[72]; // "" unless CONTAINER
+	uint32_t window_ms;    // containers are sampled more rarely than pods
 	struct scope scope;
 };
 
