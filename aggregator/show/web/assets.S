@@ -4,7 +4,7 @@
 	.section .rodata
 	.global web_data_0
 	.balign 16
-web_data_0: /* 060b9a57ee839b0ff6e16a1d3135696b */
+web_data_0: /* e0a9b4e3320e658e70975ea79389b3ff */
 	.incbin "aggregator/show/web/built/index.html.gz"
 	.global web_data_1
 	.balign 16
@@ -12,8 +12,8 @@ web_data_1: /* f266d9f3acb1f35516833643ef8c8d00 */
 	.incbin "aggregator/show/web/built/app-e36b851976.css.gz"
 	.global web_data_2
 	.balign 16
-web_data_2: /* 201877533e40928a53cd0652bb056943 */
-	.incbin "aggregator/show/web/built/app-3474eee31d.js.gz"
+web_data_2: /* b4b3bf312d79f2467bdc28f22a4b3816 */
+	.incbin "aggregator/show/web/built/app-4cb6faaf24.js.gz"
 	.global web_data_3
 	.balign 16
 web_data_3: /* 12a103b6f792a6288ef22716aa35521a */
