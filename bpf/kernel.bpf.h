@@ -5,7 +5,7 @@
 // architectures, and a field that the kernel does not have is a decision made here. Offsets do not
 // matter: preserve_access_index lets libbpf put in those of the running kernel. A name with
 // ___suffix is a flavour: the same kernel type in another version, chosen with
-// bpf_core_field_exists() or bpf_core_type_matches(), never by a version number (stable kernels
+// bpf_core_field_exists(), never by a version number (stable kernels
 // have back-ports).
 #ifndef PETREL_BPF_KERNEL_H
 #define PETREL_BPF_KERNEL_H
@@ -16,6 +16,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+
+#include "bpf/records.h"
 
 typedef _Bool bool;
 enum { false = 0, true = 1 };
@@ -47,7 +49,13 @@ struct cgroup {
 };
 
 // Which number a controller has depends on the kernel's configuration: ask bpf_core_enum_value().
-enum cgroup_subsys_id { memory_cgrp_id = 4, CGROUP_SUBSYS_COUNT = 12 };
+enum cgroup_subsys_id {
+	cpu_cgrp_id = 1,
+	cpuacct_cgrp_id = 2,
+	io_cgrp_id = 3,
+	memory_cgrp_id = 4,
+	CGROUP_SUBSYS_COUNT = 12,
+};
 
 struct css_set {
 	struct cgroup_subsys_state *subsys[CGROUP_SUBSYS_COUNT];
@@ -138,8 +146,27 @@ struct tcp_sock {
 	__u32 srtt_us;
 };
 
-struct sk_buff;
+struct trace_event_raw_mark_victim {
+	__u32 uid;
+};
 
 #pragma clang attribute pop
+
+#define HAS_CONTROLLER_(mask, id, bit)                                                             \
+	(bpf_core_enum_value_exists(enum cgroup_subsys_id, id) &&                                  \
+				((mask) >> bpf_core_enum_value(enum cgroup_subsys_id, id) & 1)     \
+			? (bit)                                                                    \
+			: 0)
+
+// CONTROLLER_* bits of a hierarchy.
+static __always_inline __u32 controllers_of(struct cgroup_root *root)
+{
+	__u32 mask = BPF_CORE_READ(root, subsys_mask);
+
+	return HAS_CONTROLLER_(mask, cpu_cgrp_id, CONTROLLER_CPU) |
+	       HAS_CONTROLLER_(mask, cpuacct_cgrp_id, CONTROLLER_CPUACCT) |
+	       HAS_CONTROLLER_(mask, memory_cgrp_id, CONTROLLER_MEMORY) |
+	       HAS_CONTROLLER_(mask, io_cgrp_id, CONTROLLER_IO);
+}
 
 #endif

@@ -79,11 +79,14 @@ struct mem_tally { // by inode of the memory cgroup of the stalled task
 
 enum event_kind { EVENT_MKDIR, EVENT_RMDIR, EVENT_POPULATED, EVENT_EMPTY, EVENT_OOM };
 
+// The kernel's own numbers depend on its configuration.
+enum { CONTROLLER_CPU = 1, CONTROLLER_CPUACCT = 2, CONTROLLER_MEMORY = 4, CONTROLLER_IO = 8 };
+
 struct kernel_event {
 	__u32 kind;
-	__u32 hierarchy;  // id of the hierarchy, 0 = v2
-	__u32 subsystems; // its mask of controllers
-	__u32 level;      // of the cgroup, 0 = root
+	__u32 hierarchy;   // id of the hierarchy, 0 = v2
+	__u32 controllers; // of the hierarchy, CONTROLLER_* bits
+	__u32 level;       // of the cgroup, 0 = root
 	__u64 inode;
 	__u32 pid;                   // EVENT_OOM: the victim
 	__u32 path_len;              // with NUL; 0 if unknown

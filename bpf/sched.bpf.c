@@ -10,7 +10,7 @@
 //
 // Attribution is by the cpu controller's css (task_group), which is right on v1, hybrid and v2.
 // css id 0 is autogroup (a desktop scheduler feature inside the root cgroup).
-#include "bpf/slot.bpf.h"
+#include "bpf/hist.bpf.h"
 
 const volatile struct slot_params params = {.nslots = 2, .ncpus = 1};
 

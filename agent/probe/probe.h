@@ -30,7 +30,7 @@ struct probe_options {
 	uint32_t cycle_on_ms;       // 1000
 	uint32_t cycle_ms;          // 10000
 	uint32_t armed_ms;          // 30000: how long one probe_arm() keeps everything on
-	uint32_t max_cgroups;       // slots per CPU, rounded up to 2^n - 2; 8 ... 65,534; 1022
+	uint32_t max_cgroups;       // slots per CPU, up to 65,534; 0: 1022, above 32 CPUs 510
 	uint32_t n_cpus;            // 0: as many as the kernel may ever have
 	uint64_t (*mono_ns)(void);  // the clock of all now_ns below; NULL: clock_mono_ns
 	const char *btf_path;       // NULL: /sys/kernel/btf/vmlinux
@@ -50,7 +50,7 @@ uint64_t probe_tick(struct probe *p, uint64_t now_ns);
 // Something is under pressure: on from now for armed_ms. Ignored when the mode is off.
 void probe_arm(struct probe *p, uint64_t now_ns);
 void probe_set_duty(struct probe *p, enum duty_mode mode, uint64_t now_ns); // takes effect at once
-enum duty_mode probe_duty(const struct probe *p); // what is in force, DUTY_ARMED included
+enum duty_mode probe_duty(const struct probe *p, uint64_t now_ns); // in force; may be DUTY_ARMED
 
 // The capability report, one line per group ("btf", "sched", "block", "tcp", "mem", "cgroup").
 // Returns how many were written. HOOK_FALLBACK: part of the group works, detail says what does not.
@@ -89,10 +89,12 @@ struct probe_reading {
 	uint64_t left_out; // rows that did not fit into max_rows
 };
 
-// One row per cgroup that ever had an event and whose id has not been given to another cgroup, in
-// no order, each inode once. Rows of removed cgroups stay until then. A burst or a wait is counted
-// when it ends, whole, also if it began while the source was off: right on the average, but one
-// window may hold more than on_ns. Returns 0, or -ENODATA if the source is not loaded.
+// One row per cgroup that ever had an event, in no order, each inode once. The row of a removed
+// cgroup stays for a while; a row that is gone and comes back, or a value that is smaller than
+// before, has started again at 0. PROBE_OVERFLOW also holds what belongs to no cgroup (resets by
+// closed ports). A burst or a wait is counted when it ends, whole, also if it began while the
+// source was off: right on the average, but one window may hold more than on_ns. Returns 0, or
+// -ENODATA if the source is not loaded.
 int probe_read(struct probe *p, enum probe_source source, uint64_t now_ns, struct probe_reading *r);
 
 // --- events ---------------------------------------------------------------------------------
@@ -105,13 +107,20 @@ enum probe_event_kind {
 	PROBE_OOM,       // the kernel chose a victim
 };
 
+enum {
+	PROBE_CONTROLLER_CPU = 1,
+	PROBE_CONTROLLER_CPUACCT = 2,
+	PROBE_CONTROLLER_MEMORY = 4,
+	PROBE_CONTROLLER_IO = 8,
+};
+
 struct probe_event {
 	enum probe_event_kind kind;
-	uint32_t hierarchy;  // its id as in /proc/self/cgroup; 0 = v2
-	uint32_t subsystems; // mask of the hierarchy's controllers; 0 for a named one
-	uint32_t level;      // depth, 0 = root
-	uint64_t inode;      // OOM: of the victim's memory cgroup; 0 if unknown
-	uint32_t pid;        // OOM: the victim
+	uint32_t hierarchy;   // its id as in /proc/self/cgroup; 0 = v2
+	uint32_t controllers; // of the hierarchy: PROBE_CONTROLLER_* bits; 0 for a named one
+	uint32_t level;       // depth, 0 = root
+	uint64_t inode;       // OOM: of the victim's memory cgroup; 0 if unknown
+	uint32_t pid;         // OOM: the victim
 	// Path inside the hierarchy ("/kubepods.slice/..."), "" if unknown; OOM: the victim's name.
 	// Comes from outside: any bytes but NUL. Borrowed for the call.
 	const char *text;

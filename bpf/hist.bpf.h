@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Histogram buckets; see records.h for the layout of slots.
-#ifndef PETREL_BPF_SLOT_H
-#define PETREL_BPF_SLOT_H
+// Histogram buckets.
+#ifndef PETREL_BPF_HIST_H
+#define PETREL_BPF_HIST_H
 
 #include "bpf/kernel.bpf.h"
 #include "bpf/records.h"
