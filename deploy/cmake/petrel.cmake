@@ -4,7 +4,8 @@
 #   petrel_module(PATH [USES PATH…] [LINKS TARGET-OR-LIBRARY…] [INCLUDES DIR…])
 #       library of PATH/*.c (PATH/*.proto is compiled too); tests/unit/PATH/test_*.c become ctest cases
 #   petrel_bpf(NAME…)            bpf/NAME.bpf.c -> skeleton header "NAME.skel.h", in target petrel_bpf
-#   petrel_program(NAME MAIN USES PATH… [LINKS …])
+#   petrel_program(NAME PATH USES PATH… [LINKS …])
+#       PATH is the main file, or a folder: all its *.c then belong to the program
 #   petrel_fuzz(NAME USES PATH…) tests/fuzz/fuzz_NAME.c, built by the fuzz preset only
 #
 # A module called agent/probe is the target agent_probe.
@@ -144,8 +145,8 @@ endfunction()
 
 function(petrel_program name main)
 	cmake_parse_arguments(arg "NOINSTALL" "" "USES;LINKS" ${ARGN})
-	if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${main})
-		return()
+	if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/${main})
+		file(GLOB main CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${main}/*.c)
 	endif()
 	add_executable(${name} ${main})
 	foreach(used ${arg_USES})
