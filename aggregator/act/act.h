@@ -15,7 +15,7 @@ const char *outcome_status_name(enum outcome_status s); // "not-taken", "would-d
 struct outcome { // of one step
 	size_t step;
 	enum outcome_status status;
-	char idempotency_key[48]; // plan id "/" step: the same step never has two
+	char idempotency_key[56]; // plan id "/" step: the same step never has two
 	char text[160];
 };
 
