@@ -24,6 +24,7 @@
 #include "proto/base/events.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
+#include "proto/loop/publish.h"
 
 enum {
 	TICK_MS = 1000,
@@ -38,7 +39,7 @@ struct line {
 	const struct aggregator_config *config;
 	uv_timer_t timer;
 	uv_idle_t catching_up;
-	bool is_catching_up;
+	bool is_catching_up, storing;
 	uint64_t ticks;
 	int64_t rolled_ms, decided_ms;
 	// what is kept
@@ -48,7 +49,7 @@ struct line {
 	struct service *service;
 	struct audit *audit;
 	struct show *show;
-	struct feed *feed;
+	struct publish *feed;
 	struct demo *demo;
 	// how it comes in
 	struct inbox *inbox;
@@ -99,8 +100,7 @@ static int on_sample(void *arg, const struct sample *s, int64_t now_ms)
 	store_put(
 		l->store, e, s->wall_ms, s->window_ms, &s->node_scope); // what it refuses it counts
 	store_pods(l, s);
-	if (l->feed)
-		feed_sample(l->feed, s, clock_mono_ns());
+	feed_sample(l->feed, s, clock_mono_ns());
 	return 0;
 }
 
@@ -111,8 +111,7 @@ static int on_notice(void *arg, const struct notice *n, int64_t now_ms)
 		LOG_TEXT("cluster", n->cluster), LOG_TEXT("node", n->node),
 		LOG_TEXT("kind", notice_kind_name(n->kind)),
 		LOG_NUM("left_ms", n->deadline_ms ? n->deadline_ms - now_ms : -1));
-	if (l->feed)
-		feed_notice(l->feed, n, clock_mono_ns());
+	feed_notice(l->feed, n, clock_mono_ns());
 	return 0;
 }
 
@@ -189,8 +188,7 @@ static void decide_cluster(struct line *l, const struct fleet_cluster *c, int64_
 		write_audit(l, "outcome", &l->plan);
 	}
 	show_add_plan(l->show, &l->plan);
-	if (l->feed)
-		feed_plan(l->feed, &l->plan, clock_mono_ns());
+	feed_plan(l->feed, &l->plan, clock_mono_ns());
 }
 
 static void decide_all(struct line *l, int64_t now_ms)
@@ -206,9 +204,9 @@ static void watch_store(struct line *l)
 	static const char *const texts[] = {
 		"history is not stored, everything else goes on", "history is stored again"};
 	store_stats(l->store, &s);
-	if (s.storing == l->status.storing)
+	if (s.storing == l->storing)
 		return;
-	l->status.storing = s.storing;
+	l->storing = s.storing;
 	log_event(s.storing ? LOG_INFO : LOG_ERROR, s.storing ? EV_STORE_RESUMED : EV_STORE_FULL,
 		texts[s.storing], LOG_TEXT("error", s.error ? strerror(-s.error) : ""));
 }
@@ -432,7 +430,7 @@ static int open_wire(struct line *l, struct why *why)
 	if (r == 0)
 		r = open_intake(l);
 	if (r == 0 && c->feed_url[0])
-		r = feed_start(&l->feed, c->feed_url, why);
+		r = publish_start(&l->feed, c->feed_url, NULL, 0, why);
 	return r;
 }
 
@@ -444,12 +442,12 @@ int line_start(
 		return -ENOMEM;
 	l->loop = loop;
 	l->config = config;
+	l->storing = true;
 	buf_init(&l->text, 8 << 20);
 	policy_default(&l->policy);
 	l->status = (struct show_status){.mode = (enum petrel_mode)config->mode,
 		.started_ms = clock_wall_ms(),
 		.audit_ok = true,
-		.storing = true,
 		.not_ready = "starting"};
 	text_copy(l->status.leader, sizeof(l->status.leader), config->name);
 	uv_timer_init(loop, &l->timer);
@@ -491,7 +489,7 @@ static void free_rest(void *arg)
 {
 	struct line *l = arg;
 	if (l->feed)
-		feed_stop(l->feed);
+		publish_stop(l->feed);
 	demo_free(l->demo);
 	intake_free(l->intake);
 	tls_free(l->tls);

@@ -40,6 +40,7 @@ add_compile_definitions(_GNU_SOURCE PETREL_VERSION="${PROJECT_VERSION}")
 foreach(config RELEASE RELWITHDEBINFO MINSIZEREL)
 	string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${config} "${CMAKE_C_FLAGS_${config}}")
 endforeach()
+add_link_options(-Wl,--as-needed) # the agent must not load what only the aggregator uses
 if(PETREL_WERROR)
 	add_compile_options(-Werror)
 endif()
