@@ -92,6 +92,8 @@ static int on_sample(void *arg, const struct sample *s, int64_t now_ms)
 {
 	struct line *l = arg;
 	struct store_entity *e;
+	if (l->is_catching_up && !s->simulated)
+		return -EAGAIN; // the store's clock is still in the past: it comes again
 	int r = fleet_on_sample(l->fleet, s, now_ms);
 	if (r == 0)
 		r = store_entity(l->store, s->cluster, ENTITY_NODE, s->node, &e);
@@ -178,7 +180,7 @@ static void decide_cluster(struct line *l, const struct fleet_cluster *c, int64_
 	decide(&view, &l->policy, now_ms,
 		&l->plan); // groups beyond PLAN_MAX_STEPS are left out of view and plan
 	l->status.plans++;
-	l->status.plan_us_total += (clock_mono_ns() - start_ns) / 1000;
+	l->status.plan_us += (clock_mono_ns() - start_ns) / 1000;
 	buf_reset(&l->text);
 	plan_print(&l->plan, &l->text);
 	if (write_audit(l, "plan", &l->plan) == 0) {
@@ -232,7 +234,9 @@ static void on_tick(uv_timer_t *timer)
 	l->status.ticks = l->ticks;
 	l->status.forecasts = forecasts.runs;
 	l->status.forecasts_failed = forecasts.failures;
-	l->status.forecast_us_total = forecasts.cpu_us;
+	l->status.forecast_us = forecasts.cpu_us;
+	l->status.feed_lines = l->feed ? publish_sent(l->feed) : 0;
+	l->status.feed_dropped = l->feed ? publish_dropped(l->feed) : 0;
 	watch_store(l);
 	show_publish_tick(l->show, now_ms);
 }
@@ -284,6 +288,17 @@ static int each_audit(void *arg, size_t limit,
 
 // --- opening --------------------------------------------------------------------------------
 
+static int open_audit(struct line *l, struct why *why)
+{
+	char key_path[4096];
+	snprintf(key_path, sizeof(key_path), "%s.key", l->config->audit_path);
+	const struct audit_options o = {.path = l->config->audit_path,
+		.wall_ms = clock_wall_ms,
+		.rotate_bytes = 1u << 30,
+		.key_path = key_path};
+	return audit_open(&l->audit, &o, why);
+}
+
 static int open_kept(struct line *l, struct why *why)
 {
 	const struct aggregator_config *c = l->config;
@@ -310,7 +325,7 @@ static int open_kept(struct line *l, struct why *why)
 	if (r == 0)
 		r = service_new(&l->service, l->loop, l->store, &service);
 	if (r == 0)
-		r = audit_open(&l->audit, c->audit_path, why);
+		r = open_audit(l, why);
 	return r;
 }
 
@@ -360,19 +375,20 @@ static int open_lanes(struct line *l, struct why *why)
 	int r = open_lane(l, l->config->data_url, &l->data_lane, why);
 	if (r == 0)
 		r = open_lane(l, l->config->urgent_url, &l->urgent_lane, why);
-	if (r < 0)
-		return r;
+	return r;
+}
+
+static void become_ready(struct line *l)
+{
 	l->status.ready = true;
 	log_event(LOG_INFO, EV_READY, "ready", LOG_TEXT("data", l->config->data_url),
 		LOG_NUM("http_port", show_port(l->show)));
-	return 0;
 }
 
 static void on_catch_up(uv_idle_t *idle)
 {
 	struct line *l = idle->data;
 	int64_t now_ms = clock_wall_ms();
-	struct why why;
 	bool done = demo_catch_up(l->demo, now_ms, CATCH_UP_STEPS);
 	snprintf(l->status.not_ready, sizeof(l->status.not_ready),
 		"the demo fleet's history is being made: %u %%",
@@ -381,10 +397,7 @@ static void on_catch_up(uv_idle_t *idle)
 		return;
 	uv_idle_stop(idle);
 	l->is_catching_up = false;
-	if (open_lanes(l, &why) < 0) {
-		text_copy(l->status.not_ready, sizeof(l->status.not_ready), why.text);
-		log_event(LOG_ERROR, EV_START_FAILED, why.text);
-	}
+	become_ready(l);
 }
 
 static int open_demo(struct line *l)
@@ -411,6 +424,8 @@ static int open_show(struct line *l, struct why *why)
 		.status = &l->status,
 		.policy = &l->policy,
 		.intake = intake_counters(l->intake),
+		.data_lane = lane_server_counters(l->data_lane),
+		.urgent_lane = lane_server_counters(l->urgent_lane),
 		.forecast = find_forecast,
 		.each_audit = each_audit,
 		.arg = l};
@@ -443,7 +458,7 @@ int line_start(
 	l->loop = loop;
 	l->config = config;
 	l->storing = true;
-	buf_init(&l->text, 8 << 20);
+	buf_init(&l->text, AUDIT_MAX_BODY_BYTES);
 	policy_default(&l->policy);
 	l->status = (struct show_status){.mode = (enum petrel_mode)config->mode,
 		.started_ms = clock_wall_ms(),
@@ -459,11 +474,13 @@ int line_start(
 	if (r == 0)
 		r = open_wire(l, why);
 	if (r == 0)
+		r = open_lanes(l, why);
+	if (r == 0)
 		r = open_show(l, why);
 	if (r == 0 && config->demo)
 		r = open_demo(l);
 	else if (r == 0)
-		r = open_lanes(l, why);
+		become_ready(l);
 	return r < 0 ? r : uv_timer_start(&l->timer, on_tick, TICK_MS, TICK_MS);
 }
 
