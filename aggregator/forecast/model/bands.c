@@ -94,7 +94,7 @@ static int solve_active(struct bands *b, const double *gram, const double *rhs, 
 		for (int j = 0; j <= i; j++)
 			g[i * SPREAD_TERMS + j] = row[index[j]];
 	}
-	if (n == 0 || ridge_solve(g, SPREAD_TERMS, (size_t)n, penalty, work, x) < 0)
+	if (n == 0 || ridge_solve(&(struct gram){g, SPREAD_TERMS, (size_t)n}, penalty, work, x) < 0)
 		return -1;
 	double most = 0;
 	for (int i = 0; i < n; i++) {
@@ -140,4 +140,86 @@ void bands_row(const struct bands *b, const double *terms, double point, double 
 	double scale = scale_of(b, terms);
 	for (int q = 0; q < QUANTILE_COUNT; q++)
 		ret[q] = point + scale * b->at[q];
+}
+
+int fan_init(struct fan *f, const struct spread *spread, const double *y, size_t max_horizon,
+	size_t each)
+{
+	memset(f, 0, sizeof(*f));
+	f->spread = spread;
+	f->y = y;
+	f->each = each;
+	for (size_t at = 0; at < max_horizon; f->count++) {
+		struct fan_bucket *b = &f->bucket[f->count];
+		size_t width = 1 + at / 4;
+		b->from = at;
+		at = b->to = at + width < max_horizon && f->count + 1 < FAN_BUCKETS ? at + width
+										    : max_horizon;
+		b->error = malloc(each * sizeof(double));
+		b->terms = malloc(each * SPREAD_TERMS * sizeof(double));
+		if (!b->error || !b->terms) {
+			f->count++;
+			fan_done(f);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void free_errors(struct fan *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		free(f->bucket[i].error);
+		free(f->bucket[i].terms);
+		f->bucket[i].error = f->bucket[i].terms = NULL;
+	}
+}
+
+void fan_done(struct fan *f)
+{
+	free_errors(f);
+	f->count = 0;
+}
+
+void fan_add(struct fan *f, size_t origin, size_t end, const double *points)
+{
+	const double *y = f->y;
+	for (size_t i = 0; i < f->count; i++) {
+		struct fan_bucket *b = &f->bucket[i];
+		for (size_t h = b->from; h < b->to && origin + h < end && b->n < f->each; h++) {
+			if (!isfinite(y[origin + h]) || !isfinite(points[h]))
+				continue;
+			b->error[b->n] = y[origin + h] - points[h];
+			spread_terms(f->spread, origin, origin + h, points[h],
+				b->terms + b->n++ * SPREAD_TERMS);
+		}
+	}
+}
+
+int fan_fit(struct fan *f, double inflate)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		struct fan_bucket *b = &f->bucket[i];
+		for (size_t r = 0; r < b->n; r++)
+			b->error[r] *= inflate;
+		// A bucket too far ahead for the history takes over the one before.
+		if (b->n < 10 && i > 0)
+			b->bands = b[-1].bands;
+		else if (bands_fit(&b->bands, b->error, b->terms, b->n) < 0)
+			return -ENODATA;
+	}
+	free_errors(f);
+	return 0;
+}
+
+void fan_rows(const struct fan *f, size_t origin, const double *points, size_t horizon, double *ret)
+{
+	double terms[SPREAD_TERMS];
+	const struct fan_bucket *b = f->bucket;
+	for (size_t h = 0; h < horizon; h++) {
+		if (h >= b->to)
+			b++;
+		spread_terms(f->spread, origin, origin + h, points[h], terms);
+		bands_row(&b->bands, terms, points[h], ret + h * QUANTILE_COUNT);
+	}
 }

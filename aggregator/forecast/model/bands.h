@@ -42,3 +42,34 @@ int bands_fit(struct bands *b, double *error, const double *terms, size_t n);
 // One row of quantiles around point.
 void bands_row(
 	const struct bands *b, const double *terms, double point, double ret[QUANTILE_COUNT]);
+
+// Bands per bucket of horizons, for a member that can be asked for its points at many past origins:
+// add them all, fit once, then serve rows. Bucket b covers horizons [from, to) and widens with
+// them.
+enum { FAN_BUCKETS = 40 };
+
+struct fan_bucket {
+	size_t from, to, n; // n: errors held
+	double *error, *terms;
+	struct bands bands;
+};
+
+struct fan {
+	const struct spread *spread;
+	const double *y;    // the series; read by fan_add() only
+	size_t count, each; // buckets; most errors per bucket
+	struct fan_bucket bucket[FAN_BUCKETS];
+};
+
+// Borrows spread and y. -ENOMEM.
+int fan_init(struct fan *f, const struct spread *spread, const double *y, size_t max_horizon,
+	size_t each);
+void fan_done(struct fan *f);
+// Errors of points for y[origin .. origin + horizon), as far as y is known before `end`.
+void fan_add(struct fan *f, size_t origin, size_t end, const double *points);
+// Learns the bands and frees the errors, which are first multiplied by `inflate` (>= 1: for members
+// that saw the truth while they were fitted). -ENODATA if there is no error at all.
+int fan_fit(struct fan *f, double inflate);
+// Rows of quantiles around points for origin.
+void fan_rows(
+	const struct fan *f, size_t origin, const double *points, size_t horizon, double *ret);

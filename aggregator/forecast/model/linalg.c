@@ -87,8 +87,10 @@ void cholesky_solve(const double *l, size_t n, size_t ld, double *b)
 	}
 }
 
-int ridge_solve(const double *g, size_t p, size_t n, const double *penalty, double *work, double *b)
+int ridge_solve(const struct gram *gram, const double *penalty, double *work, double *b)
 {
+	const double *g = gram->g;
+	size_t p = gram->p, n = gram->n;
 	// The jitter grows until the factor exists; an empty column gets the mean diagonal instead.
 	double trace = 0;
 	for (size_t i = 0; i < n; i++)

@@ -26,7 +26,12 @@ double dot(const double *a, const double *b, size_t n);
 int cholesky(double *a, size_t n, size_t ld);
 // b := (L L')^-1 b
 void cholesky_solve(const double *l, size_t n, size_t ld, double *b);
-// Solves (G + diag(penalty)) b = rhs for the leading n columns of G (stride p); work holds n*n.
-// A tiny multiple of G's diagonal is added when needed. -EDOM if it still is not solvable.
-int ridge_solve(
-	const double *g, size_t p, size_t n, const double *penalty, double *work, double *b);
+// A Gram matrix of stride p of which the leading n columns count.
+struct gram {
+	const double *g;
+	size_t p, n;
+};
+
+// Solves (G + diag(penalty)) b = rhs; b holds rhs on the way in, penalty NULL = none, work holds
+// n*n. A tiny multiple of G's diagonal is added when needed. -EDOM if it still is not solvable.
+int ridge_solve(const struct gram *gram, const double *penalty, double *work, double *b);

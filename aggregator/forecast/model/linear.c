@@ -261,19 +261,26 @@ static void choose_anchor(const struct linear *m, const double *g, double *ret)
 	}
 }
 
-// Ridge towards anchor: minimises the squared error + strength * sum of g_ii (b_i - anchor_i)^2.
-static int solve(const struct linear *m, const double *g, double *work, const double *anchor,
-	double strength, double *ret)
+// What the ridge pulls towards, and how hard.
+struct pull {
+	double anchor[MAX_COLUMNS];
+	double strength;
+};
+
+// Minimises the squared error + strength * sum of g_ii (b_i - anchor_i)^2.
+static int solve(
+	const struct linear *m, const double *g, double *work, const struct pull *pull, double *ret)
 {
+	const double *anchor = pull->anchor;
 	size_t p = m->at.p, c = m->at.columns;
 	double penalty[MAX_COLUMNS] = {0};
 	for (size_t i = 0; i < c; i++) {
-		penalty[i] = strength * g[i * p + i];
+		penalty[i] = pull->strength * g[i * p + i];
 		ret[i] = g[c * p + i];
 		for (size_t j = 0; j < c; j++)
 			ret[i] -= (j <= i ? g[i * p + j] : g[j * p + i]) * anchor[j];
 	}
-	int rc = ridge_solve(g, p, c, penalty, work, ret);
+	int rc = ridge_solve(&(struct gram){g, p, c}, penalty, work, ret);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < c; i++)
@@ -288,34 +295,35 @@ static const double *without(const struct linear *m, struct fit *f, int fold)
 	return f->rest;
 }
 
-static double choose_strength(const struct linear *m, struct fit *f, const double *anchor)
+static void choose_strength(const struct linear *m, struct fit *f, struct pull *pull)
 {
 	static const double strengths[] = {0.001, 0.01, 0.1, 1};
-	double best = INFINITY, choice = 1, beta[MAX_COLUMNS];
+	double best = INFINITY, beta[MAX_COLUMNS];
+	struct pull trial = *pull;
+	pull->strength = 1;
 	for (size_t i = 0; i < sizeof(strengths) / sizeof(strengths[0]); i++) {
 		double s = 0;
+		trial.strength = strengths[i];
 		for (int k = 0; k < FOLDS; k++) {
 			const double *g = without(m, f, k);
-			if (solve(m, g, f->work, anchor, strengths[i], beta) < 0)
+			if (solve(m, g, f->work, &trial, beta) < 0)
 				s = INFINITY;
 			else
 				s += squared_error(m, f->fold[k], beta);
 		}
 		if (s < best) {
 			best = s;
-			choice = strengths[i];
+			pull->strength = strengths[i];
 		}
 	}
-	return choice;
 }
 
-static int left_out_errors(
-	const struct linear *m, struct fit *f, const double *anchor, double strength)
+static int left_out_errors(const struct linear *m, struct fit *f, const struct pull *pull)
 {
 	double beta[MAX_COLUMNS];
 	size_t p = m->at.p, c = m->at.columns;
 	for (int k = 0; k < FOLDS; k++) {
-		int rc = solve(m, without(m, f, k), f->work, anchor, strength, beta);
+		int rc = solve(m, without(m, f, k), f->work, pull, beta);
 		if (rc < 0)
 			return rc;
 		for (size_t r = f->fold_start[k]; r < f->fold_start[k + 1]; r++)
@@ -348,23 +356,22 @@ static int fit_bands(const struct linear *m, struct bucket *b, struct fit *f)
 
 static int fit_bucket(const struct linear *m, struct bucket *b, struct fit *f)
 {
-	double anchor[MAX_COLUMNS];
+	struct pull pull;
 	collect(m, b, f);
 	if (f->rows < MIN_SAMPLES)
 		return -ENODATA;
-	double strength = 1;
 	for (int round = 0; round <= ROBUST_ROUNDS; round++) {
 		accumulate(m, f);
 		if (round < 2) {
-			choose_anchor(m, f->total, anchor);
-			strength = choose_strength(m, f, anchor);
+			choose_anchor(m, f->total, pull.anchor);
+			choose_strength(m, f, &pull);
 		}
-		int rc = left_out_errors(m, f, anchor, strength);
+		int rc = left_out_errors(m, f, &pull);
 		if (rc < 0)
 			return rc;
 		reweight(f);
 	}
-	int rc = solve(m, f->total, f->work, anchor, strength, b->beta);
+	int rc = solve(m, f->total, f->work, &pull, b->beta);
 	return rc < 0 ? rc : fit_bands(m, b, f);
 }
 

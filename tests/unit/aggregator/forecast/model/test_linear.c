@@ -83,7 +83,7 @@ static void gram_and_ridge_agree_with_plain_sums(void **state)
 		b[i] = rhs[i] = rng_normal(&r);
 		penalty[i] = 0.5;
 	}
-	assert_int_equal(ridge_solve(g, P, P, penalty, work, b), 0);
+	assert_int_equal(ridge_solve(&(struct gram){g, P, P}, penalty, work, b), 0);
 	for (size_t i = 0; i < P; i++) {
 		double s = penalty[i] * b[i];
 		for (size_t j = 0; j < P; j++)
@@ -97,7 +97,8 @@ static void a_matrix_that_is_not_positive_is_refused(void **state)
 {
 	double a[4] = {1, 0, 2, 1}, zero[4] = {0}, work[4], b[2] = {1, 1};
 	assert_int_equal(cholesky(a, 2, 2), -EDOM);
-	assert_int_equal(ridge_solve(zero, 2, 2, NULL, work, b), 0); // jitter of a typical 1
+	assert_int_equal(
+		ridge_solve(&(struct gram){zero, 2, 2}, NULL, work, b), 0); // jitter of a typical 1
 }
 
 static void select_and_median_agree_with_sorting(void **state)
