@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/proc/cgroup.h"
+
+#include "agent/proc/kept.h"
+#include "agent/proc/parse.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum file {
+	F_CPU_STAT,
+	F_CPUACCT_USAGE,
+	F_CPUACCT_STAT,
+	F_PSI_CPU,
+	F_MEM_CURRENT,
+	F_MEM_EVENTS,
+	F_PSI_MEM,
+	F_PSI_IO,
+	F_IO_BYTES,
+	F_IO_IOS,
+	F_COUNT,
+};
+
+// NULL: the layout has no such file. PSI stands in v2 also on hybrid.
+static const struct {
+	const char *v2, *v1;
+	enum hierarchy hierarchy; // of v1
+	unsigned what;
+} files[F_COUNT] = {
+	[F_CPU_STAT] = {"cpu.stat", "cpu.stat", HIERARCHY_CPU, CGROUP_FAST},
+	[F_CPUACCT_USAGE] = {NULL, "cpuacct.usage", HIERARCHY_CPUACCT, CGROUP_FAST},
+	[F_CPUACCT_STAT] = {NULL, "cpuacct.stat", HIERARCHY_CPUACCT, CGROUP_FAST},
+	[F_PSI_CPU] = {"cpu.pressure", "cpu.pressure", HIERARCHY_UNIFIED, CGROUP_FAST},
+	[F_MEM_CURRENT] = {"memory.current", "memory.usage_in_bytes", HIERARCHY_MEMORY,
+		CGROUP_SLOW},
+	[F_MEM_EVENTS] = {"memory.events", "memory.oom_control", HIERARCHY_MEMORY, CGROUP_SLOW},
+	[F_PSI_MEM] = {"memory.pressure", "memory.pressure", HIERARCHY_UNIFIED, CGROUP_SLOW},
+	[F_PSI_IO] = {"io.pressure", "io.pressure", HIERARCHY_UNIFIED, CGROUP_SLOW},
+	[F_IO_BYTES] = {"io.stat", "blkio.throttle.io_service_bytes", HIERARCHY_BLKIO, CGROUP_SLOW},
+	[F_IO_IOS] = {NULL, "blkio.throttle.io_serviced", HIERARCHY_BLKIO, CGROUP_SLOW},
+};
+
+enum { UNOPENED = -1, TRANSIENT = INT32_MIN }; // other negatives: the errno of opening
+
+struct cgroup {
+	uint64_t id; // of the slot when the descriptors were opened
+	int fds[F_COUNT];
+	unsigned n_cpus;
+	int64_t cpu_limit, mem_limit; // -1: none
+};
+
+struct cgroups {
+	const struct layout *layout;
+	struct cgroup *items;
+	size_t max_slots;
+	uint32_t n_fds, max_fds;
+	uint64_t ticks_per_s;
+	char text[16384];
+};
+
+int cgroups_new(struct cgroups **ret, const struct layout *layout, size_t max_slots,
+	uint32_t max_fds, uint64_t ticks_per_s)
+{
+	struct cgroups *c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->layout = layout;
+	c->max_slots = max_slots;
+	c->max_fds = max_fds;
+	c->ticks_per_s = ticks_per_s ? ticks_per_s : 100;
+	c->items = calloc(max_slots, sizeof(*c->items));
+	if (!c->items) {
+		free(c);
+		return -ENOMEM;
+	}
+	*ret = c;
+	return 0;
+}
+
+static void close_files(struct cgroups *c, struct cgroup *g)
+{
+	for (int f = 0; f < F_COUNT && g->id; f++) {
+		if (g->fds[f] >= 0) {
+			close(g->fds[f]);
+			c->n_fds--;
+		}
+		g->fds[f] = UNOPENED;
+	}
+}
+
+void cgroups_free(struct cgroups *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->max_slots; i++)
+		close_files(c, &c->items[i]);
+	free(c->items);
+	free(c);
+}
+
+// Directory and name of a file, relative to it; false if this layout has none.
+static bool locate(const struct cgroups *c, const char *path, enum hierarchy v1_hierarchy,
+	const char *v1, const char *v2, int *ret_root, char *ret, size_t size)
+{
+	const struct layout *l = c->layout;
+	bool old = !l->pure_v2 && v1 && l->roots[v1_hierarchy] >= 0;
+	const char *name = old ? v1 : v2;
+	*ret_root = l->roots[old ? v1_hierarchy : HIERARCHY_UNIFIED];
+	if (!name || *ret_root < 0)
+		return false;
+	int n = snprintf(ret, size, "%s/%s", path + 1, name);
+	return n > 0 && (size_t)n < size;
+}
+
+static int open_file(struct cgroups *c, struct cgroup *g, const char *path, enum file f)
+{
+	char name[TREE_MAX_PATH + 64];
+	int root;
+	if (!locate(c, path, files[f].hierarchy, files[f].v1, files[f].v2, &root, name,
+		    sizeof(name)))
+		return g->fds[f] = -ENOENT;
+	int fd = kept_open(root, name);
+	if (fd == -EMFILE || fd == -ENFILE || (fd >= 0 && c->n_fds >= c->max_fds)) {
+		if (fd >= 0)
+			close(fd);
+		return g->fds[f] = TRANSIENT;
+	}
+	if (fd >= 0)
+		c->n_fds++;
+	return g->fds[f] = fd == -1 ? -EPERM : fd; // -1 is taken
+}
+
+static ssize_t read_file(struct cgroups *c, struct cgroup *g, const char *path, enum file f)
+{
+	int fd = g->fds[f] == UNOPENED ? open_file(c, g, path, f) : g->fds[f];
+	if (fd >= 0)
+		return kept_read(fd, c->text, sizeof(c->text), true);
+	if (fd != TRANSIENT)
+		return fd;
+	char name[TREE_MAX_PATH + 64];
+	int root;
+	locate(c, path, files[f].hierarchy, files[f].v1, files[f].v2, &root, name, sizeof(name));
+	return kept_read_once(root, name, c->text, sizeof(c->text));
+}
+
+static void parse(struct cgroups *c, enum file f, size_t len, struct scope *ret)
+{
+	switch (f) {
+	case F_CPU_STAT: parse_cpu_stat(c->text, len, ret); break;
+	case F_CPUACCT_USAGE: parse_cpuacct_usage(c->text, len, ret); break;
+	case F_CPUACCT_STAT: parse_cpuacct_stat(c->text, len, c->ticks_per_s, ret); break;
+	case F_PSI_CPU:
+		parse_pressure(c->text, len, METRIC_PSI_CPU_SOME, METRIC_PSI_CPU_FULL, ret);
+		break;
+	case F_MEM_CURRENT: parse_memory_current(c->text, len, ret); break;
+	case F_MEM_EVENTS: parse_memory_events(c->text, len, ret); break;
+	case F_PSI_MEM:
+		parse_pressure(c->text, len, METRIC_PSI_MEM_SOME, METRIC_PSI_MEM_FULL, ret);
+		break;
+	case F_PSI_IO:
+		parse_pressure(c->text, len, METRIC_PSI_IO_SOME, METRIC_PSI_IO_FULL, ret);
+		break;
+	case F_IO_BYTES:
+		if (c->layout->pure_v2 || c->layout->roots[HIERARCHY_BLKIO] < 0)
+			parse_io_stat(c->text, len, ret);
+		else
+			parse_blkio_bytes(c->text, len, ret);
+		break;
+	case F_IO_IOS: parse_blkio_ios(c->text, len, ret); break;
+	case F_COUNT: break;
+	}
+}
+
+// Length, 0 if there is no such file.
+static size_t read_limit(struct cgroups *c, const char *path, enum hierarchy v1_hierarchy,
+	const char *v1, const char *v2, char *text, size_t size)
+{
+	char name[TREE_MAX_PATH + 64];
+	int root;
+	if (!locate(c, path, v1_hierarchy, v1, v2, &root, name, sizeof(name)))
+		return 0;
+	ssize_t n = kept_read_once(root, name, text, size);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+// Also the time to try again what was not there: hierarchies get their directories one by one.
+static void read_limits(struct cgroups *c, struct cgroup *g, const char *path)
+{
+	for (int f = 0; f < F_COUNT; f++)
+		if (g->fds[f] < 0 && g->fds[f] != TRANSIENT)
+			g->fds[f] = UNOPENED;
+	struct scope s = {0};
+	char text[512], period[64];
+	bool v1 = !c->layout->pure_v2 && c->layout->roots[HIERARCHY_CPU] >= 0;
+	size_t n = read_limit(
+		c, path, HIERARCHY_CPU, "cpu.cfs_quota_us", "cpu.max", text, sizeof(text));
+	if (v1) {
+		size_t m = read_limit(
+			c, path, HIERARCHY_CPU, "cpu.cfs_period_us", NULL, period, sizeof(period));
+		parse_cfs_quota(text, n, period, m, &s);
+	} else {
+		parse_cpu_max(text, n, &s);
+	}
+	n = read_limit(c, path, HIERARCHY_MEMORY, "memory.limit_in_bytes", "memory.max", text,
+		sizeof(text));
+	parse_memory_max(text, n, &s);
+	n = read_limit(c, path, HIERARCHY_CPUSET, "cpuset.effective_cpus", "cpuset.cpus.effective",
+		text, sizeof(text));
+	g->n_cpus = parse_cpu_list(text, n);
+	g->cpu_limit = scope_get(&s, METRIC_CPU_CAPACITY, -1);
+	g->mem_limit = scope_get(&s, METRIC_MEM_LIMIT, -1);
+}
+
+int cgroups_read(
+	struct cgroups *c, size_t slot, const struct tree_slot *s, unsigned what, struct scope *ret)
+{
+	struct cgroup *g = &c->items[slot];
+	ret->present = 0;
+	ret->hists_present = 0;
+	if (g->id != s->id) {
+		close_files(c, g);
+		*g = (struct cgroup){.id = s->id};
+		for (int f = 0; f < F_COUNT; f++)
+			g->fds[f] = UNOPENED;
+		what |= CGROUP_LIMITS;
+	}
+	if (what & CGROUP_LIMITS)
+		read_limits(c, g, s->path);
+	bool gone = false;
+	for (int f = 0; f < F_COUNT && !gone; f++) {
+		if (!(files[f].what & what))
+			continue;
+		ssize_t n = read_file(c, g, s->path, (enum file)f);
+		gone = n == -ENODEV;
+		if (n >= 0)
+			parse(c, (enum file)f, (size_t)n, ret);
+	}
+	if (gone) {
+		close_files(c, g);
+		ret->present = 0;
+		return -ENODEV;
+	}
+	if (what & CGROUP_FAST && g->cpu_limit >= 0)
+		scope_set(ret, METRIC_CPU_CAPACITY, g->cpu_limit);
+	if (what & CGROUP_SLOW && g->mem_limit >= 0)
+		scope_set(ret, METRIC_MEM_LIMIT, g->mem_limit);
+	return 0;
+}
+
+unsigned cgroups_cpus(const struct cgroups *c, size_t slot)
+{
+	return c->items[slot].n_cpus;
+}
+
+uint32_t cgroups_fds(const struct cgroups *c)
+{
+	return c->n_fds;
+}
