@@ -23,24 +23,35 @@ enum file {
 	F_COUNT,
 };
 
-// NULL: the layout has no such file. PSI stands in v2 also on hybrid.
-static const struct {
+// Where something stands in each layout. NULL: there it does not exist.
+struct place {
 	const char *v2, *v1;
 	enum hierarchy hierarchy; // of v1
+};
+
+// PSI stands in v2 also on hybrid.
+static const struct {
+	struct place place;
 	unsigned what;
 } files[F_COUNT] = {
-	[F_CPU_STAT] = {"cpu.stat", "cpu.stat", HIERARCHY_CPU, CGROUP_FAST},
-	[F_CPUACCT_USAGE] = {NULL, "cpuacct.usage", HIERARCHY_CPUACCT, CGROUP_FAST},
-	[F_CPUACCT_STAT] = {NULL, "cpuacct.stat", HIERARCHY_CPUACCT, CGROUP_FAST},
-	[F_PSI_CPU] = {"cpu.pressure", "cpu.pressure", HIERARCHY_UNIFIED, CGROUP_FAST},
-	[F_MEM_CURRENT] = {"memory.current", "memory.usage_in_bytes", HIERARCHY_MEMORY,
+	[F_CPU_STAT] = {{"cpu.stat", "cpu.stat", HIERARCHY_CPU}, CGROUP_FAST},
+	[F_CPUACCT_USAGE] = {{NULL, "cpuacct.usage", HIERARCHY_CPUACCT}, CGROUP_FAST},
+	[F_CPUACCT_STAT] = {{NULL, "cpuacct.stat", HIERARCHY_CPUACCT}, CGROUP_FAST},
+	[F_PSI_CPU] = {{"cpu.pressure", "cpu.pressure", HIERARCHY_UNIFIED}, CGROUP_FAST},
+	[F_MEM_CURRENT] = {{"memory.current", "memory.usage_in_bytes", HIERARCHY_MEMORY},
 		CGROUP_SLOW},
-	[F_MEM_EVENTS] = {"memory.events", "memory.oom_control", HIERARCHY_MEMORY, CGROUP_SLOW},
-	[F_PSI_MEM] = {"memory.pressure", "memory.pressure", HIERARCHY_UNIFIED, CGROUP_SLOW},
-	[F_PSI_IO] = {"io.pressure", "io.pressure", HIERARCHY_UNIFIED, CGROUP_SLOW},
-	[F_IO_BYTES] = {"io.stat", "blkio.throttle.io_service_bytes", HIERARCHY_BLKIO, CGROUP_SLOW},
-	[F_IO_IOS] = {NULL, "blkio.throttle.io_serviced", HIERARCHY_BLKIO, CGROUP_SLOW},
+	[F_MEM_EVENTS] = {{"memory.events", "memory.oom_control", HIERARCHY_MEMORY}, CGROUP_SLOW},
+	[F_PSI_MEM] = {{"memory.pressure", "memory.pressure", HIERARCHY_UNIFIED}, CGROUP_SLOW},
+	[F_PSI_IO] = {{"io.pressure", "io.pressure", HIERARCHY_UNIFIED}, CGROUP_SLOW},
+	[F_IO_BYTES] = {{"io.stat", "blkio.throttle.io_service_bytes", HIERARCHY_BLKIO},
+		CGROUP_SLOW},
+	[F_IO_IOS] = {{NULL, "blkio.throttle.io_serviced", HIERARCHY_BLKIO}, CGROUP_SLOW},
 };
+static const struct place cpu_max = {"cpu.max", "cpu.cfs_quota_us", HIERARCHY_CPU},
+			  cpu_period = {NULL, "cpu.cfs_period_us", HIERARCHY_CPU},
+			  memory_max = {"memory.max", "memory.limit_in_bytes", HIERARCHY_MEMORY},
+			  cpuset = {"cpuset.cpus.effective", "cpuset.effective_cpus",
+				  HIERARCHY_CPUSET};
 
 enum { UNOPENED = -1, TRANSIENT = INT32_MIN }; // other negatives: the errno of opening
 
@@ -100,28 +111,30 @@ void cgroups_free(struct cgroups *c)
 	free(c);
 }
 
-// Directory and name of a file, relative to it; false if this layout has none.
-static bool locate(const struct cgroups *c, const char *path, enum hierarchy v1_hierarchy,
-	const char *v1, const char *v2, int *ret_root, char *ret, size_t size)
+struct located {
+	int root;
+	char name[TREE_MAX_PATH + 64]; // relative to root
+};
+
+// False if this layout has no such file.
+static bool locate(
+	const struct layout *l, const char *path, const struct place *p, struct located *ret)
 {
-	const struct layout *l = c->layout;
-	bool old = !l->pure_v2 && v1 && l->roots[v1_hierarchy] >= 0;
-	const char *name = old ? v1 : v2;
-	*ret_root = l->roots[old ? v1_hierarchy : HIERARCHY_UNIFIED];
-	if (!name || *ret_root < 0)
+	bool old = !l->pure_v2 && p->v1 && l->roots[p->hierarchy] >= 0;
+	const char *name = old ? p->v1 : p->v2;
+	ret->root = l->roots[old ? p->hierarchy : HIERARCHY_UNIFIED];
+	if (!name || ret->root < 0)
 		return false;
-	int n = snprintf(ret, size, "%s/%s", path + 1, name);
-	return n > 0 && (size_t)n < size;
+	int n = snprintf(ret->name, sizeof(ret->name), "%s/%s", path + 1, name);
+	return n > 0 && (size_t)n < sizeof(ret->name);
 }
 
 static int open_file(struct cgroups *c, struct cgroup *g, const char *path, enum file f)
 {
-	char name[TREE_MAX_PATH + 64];
-	int root;
-	if (!locate(c, path, files[f].hierarchy, files[f].v1, files[f].v2, &root, name,
-		    sizeof(name)))
+	struct located at;
+	if (!locate(c->layout, path, &files[f].place, &at))
 		return g->fds[f] = -ENOENT;
-	int fd = kept_open(root, name);
+	int fd = kept_open(at.root, at.name);
 	if (fd == -EMFILE || fd == -ENFILE || (fd >= 0 && c->n_fds >= c->max_fds)) {
 		if (fd >= 0)
 			close(fd);
@@ -129,7 +142,7 @@ static int open_file(struct cgroups *c, struct cgroup *g, const char *path, enum
 	}
 	if (fd >= 0)
 		c->n_fds++;
-	return g->fds[f] = fd == -1 ? -EPERM : fd; // -1 is taken
+	return g->fds[f] = fd == UNOPENED ? -EACCES : fd; // -EPERM is taken
 }
 
 static ssize_t read_file(struct cgroups *c, struct cgroup *g, const char *path, enum file f)
@@ -137,12 +150,10 @@ static ssize_t read_file(struct cgroups *c, struct cgroup *g, const char *path, 
 	int fd = g->fds[f] == UNOPENED ? open_file(c, g, path, f) : g->fds[f];
 	if (fd >= 0)
 		return kept_read(fd, c->text, sizeof(c->text), true);
-	if (fd != TRANSIENT)
+	struct located at;
+	if (fd != TRANSIENT || !locate(c->layout, path, &files[f].place, &at))
 		return fd;
-	char name[TREE_MAX_PATH + 64];
-	int root;
-	locate(c, path, files[f].hierarchy, files[f].v1, files[f].v2, &root, name, sizeof(name));
-	return kept_read_once(root, name, c->text, sizeof(c->text));
+	return kept_read_once(at.root, at.name, c->text, sizeof(c->text));
 }
 
 static void parse(struct cgroups *c, enum file f, size_t len, struct scope *ret)
@@ -174,14 +185,12 @@ static void parse(struct cgroups *c, enum file f, size_t len, struct scope *ret)
 }
 
 // Length, 0 if there is no such file.
-static size_t read_limit(struct cgroups *c, const char *path, enum hierarchy v1_hierarchy,
-	const char *v1, const char *v2, char *text, size_t size)
+static size_t read_limit(struct cgroups *c, const char *path, const struct place *p, char text[64])
 {
-	char name[TREE_MAX_PATH + 64];
-	int root;
-	if (!locate(c, path, v1_hierarchy, v1, v2, &root, name, sizeof(name)))
+	struct located at;
+	if (!locate(c->layout, path, p, &at))
 		return 0;
-	ssize_t n = kept_read_once(root, name, text, size);
+	ssize_t n = kept_read_once(at.root, at.name, text, 64);
 	return n < 0 ? 0 : (size_t)n;
 }
 
@@ -192,22 +201,15 @@ static void read_limits(struct cgroups *c, struct cgroup *g, const char *path)
 		if (g->fds[f] < 0 && g->fds[f] != TRANSIENT)
 			g->fds[f] = UNOPENED;
 	struct scope s = {0};
-	char text[512], period[64];
-	bool v1 = !c->layout->pure_v2 && c->layout->roots[HIERARCHY_CPU] >= 0;
-	size_t n = read_limit(
-		c, path, HIERARCHY_CPU, "cpu.cfs_quota_us", "cpu.max", text, sizeof(text));
-	if (v1) {
-		size_t m = read_limit(
-			c, path, HIERARCHY_CPU, "cpu.cfs_period_us", NULL, period, sizeof(period));
-		parse_cfs_quota(text, n, period, m, &s);
-	} else {
+	char text[64], period[64];
+	size_t n = read_limit(c, path, &cpu_max, text);
+	if (!c->layout->pure_v2 && c->layout->roots[HIERARCHY_CPU] >= 0)
+		parse_cfs_quota(text, n, period, read_limit(c, path, &cpu_period, period), &s);
+	else
 		parse_cpu_max(text, n, &s);
-	}
-	n = read_limit(c, path, HIERARCHY_MEMORY, "memory.limit_in_bytes", "memory.max", text,
-		sizeof(text));
+	n = read_limit(c, path, &memory_max, text);
 	parse_memory_max(text, n, &s);
-	n = read_limit(c, path, HIERARCHY_CPUSET, "cpuset.effective_cpus", "cpuset.cpus.effective",
-		text, sizeof(text));
+	n = read_limit(c, path, &cpuset, text);
 	g->n_cpus = parse_cpu_list(text, n);
 	g->cpu_limit = scope_get(&s, METRIC_CPU_CAPACITY, -1);
 	g->mem_limit = scope_get(&s, METRIC_MEM_LIMIT, -1);

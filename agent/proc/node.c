@@ -46,6 +46,13 @@ struct device {
 	uint64_t io_ms; // disks: last io_ms
 };
 
+struct node;
+struct devices {
+	bool (*counts)(const struct node *n, const char *name);
+	struct device items[NODE_MAX_DEVICES];
+	unsigned n;
+};
+
 struct mount {
 	char path[512];
 };
@@ -55,8 +62,7 @@ struct node {
 	char root[256];
 	uint64_t ticks_per_s;
 	int fds[F_COUNT]; // or the negative errno of opening
-	struct device disks[NODE_MAX_DEVICES], interfaces[NODE_MAX_DEVICES];
-	unsigned n_disks, n_interfaces;
+	struct devices disks, interfaces;
 	struct mount mounts[NODE_MAX_MOUNTS];
 	unsigned n_mounts;
 	unsigned reads_with_files;
@@ -69,28 +75,6 @@ struct node {
 	bool any_disk, any_interface;
 	char text[128 << 10];
 };
-
-int node_new(struct node **ret, const struct node_options *o)
-{
-	struct node *n = calloc(1, sizeof(*n));
-	if (!n)
-		return -ENOMEM;
-	n->ticks_per_s = o->ticks_per_s ? o->ticks_per_s : 100;
-	n->fs_used_permille = -1;
-	n->sys = open(o->sys, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	n->proc = open(o->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = n->proc < 0 ? -errno : 0;
-	for (int f = 0; f < F_COUNT; f++)
-		n->fds[f] = r < 0 ? r : kept_open(n->proc, file_names[f]);
-	if (r == 0 && !text_copy(n->root, sizeof(n->root), o->root))
-		r = -ENAMETOOLONG;
-	if (r < 0) {
-		node_free(n);
-		return r;
-	}
-	*ret = n;
-	return 0;
-}
 
 void node_free(struct node *n)
 {
@@ -149,30 +133,54 @@ static bool interface_counts(const struct node *n, const char *name)
 	return !begins(name, virtual);
 }
 
-// Pods come and go, and their interfaces with them: forgets those that do not count.
-static void forget_others(struct device *devices, unsigned *count)
+int node_new(struct node **ret, const struct node_options *o)
 {
-	unsigned kept = 0;
-	for (unsigned i = 0; i < *count; i++)
-		if (devices[i].counts)
-			devices[kept++] = devices[i];
-	*count = kept;
+	struct node *n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	n->ticks_per_s = o->ticks_per_s ? o->ticks_per_s : 100;
+	n->fs_used_permille = -1;
+	n->disks.counts = disk_counts;
+	n->interfaces.counts = interface_counts;
+	n->sys = open(o->sys, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	n->proc = open(o->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = n->proc < 0 ? -errno : 0;
+	for (int f = 0; f < F_COUNT; f++)
+		n->fds[f] = r < 0 ? r : kept_open(n->proc, file_names[f]);
+	if (r == 0 && !text_copy(n->root, sizeof(n->root), o->root))
+		r = -ENAMETOOLONG;
+	if (r < 0) {
+		node_free(n);
+		return r;
+	}
+	*ret = n;
+	return 0;
 }
 
-static struct device *find_device(const struct node *n, struct device *devices, unsigned *count,
-	const char *name, size_t len, bool (*counts)(const struct node *, const char *))
+// Pods come and go, and their interfaces with them: forgets those that do not count.
+static void forget_others(struct devices *list)
 {
-	for (unsigned i = 0; i < *count; i++)
-		if (scan_is(name, len, devices[i].name))
-			return &devices[i];
-	if (*count == NODE_MAX_DEVICES)
-		forget_others(devices, count);
-	if (*count == NODE_MAX_DEVICES || len >= sizeof(devices->name))
+	unsigned kept = 0;
+	for (unsigned i = 0; i < list->n; i++)
+		if (list->items[i].counts)
+			list->items[kept++] = list->items[i];
+	list->n = kept;
+}
+
+static struct device *find_device(
+	const struct node *n, struct devices *list, const char *name, size_t len)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (scan_is(name, len, list->items[i].name))
+			return &list->items[i];
+	if (list->n == NODE_MAX_DEVICES)
+		forget_others(list);
+	if (list->n == NODE_MAX_DEVICES || len >= sizeof(list->items->name))
 		return NULL;
-	struct device *d = &devices[(*count)++];
+	struct device *d = &list->items[list->n++];
 	memcpy(d->name, name, len);
 	d->name[len] = '\0';
-	d->counts = counts(n, d->name);
+	d->counts = list->counts(n, d->name);
 	d->io_ms = UINT64_MAX;
 	return d;
 }
@@ -180,8 +188,7 @@ static struct device *find_device(const struct node *n, struct device *devices, 
 static void on_disk(void *arg, const struct parse_disk *disk)
 {
 	struct node *n = arg;
-	struct device *d =
-		find_device(n, n->disks, &n->n_disks, disk->name, disk->name_len, disk_counts);
+	struct device *d = find_device(n, &n->disks, disk->name, disk->name_len);
 	if (!d || !d->counts)
 		return;
 	n->any_disk = true;
@@ -197,8 +204,7 @@ static void on_disk(void *arg, const struct parse_disk *disk)
 static void on_interface(void *arg, const struct parse_interface *i)
 {
 	struct node *n = arg;
-	struct device *d = find_device(
-		n, n->interfaces, &n->n_interfaces, i->name, i->name_len, interface_counts);
+	struct device *d = find_device(n, &n->interfaces, i->name, i->name_len);
 	if (!d || !d->counts)
 		return;
 	n->any_interface = true;

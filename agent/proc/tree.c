@@ -221,27 +221,38 @@ void tree_remove(struct tree *t, enum hierarchy h, const char *path)
 		leave(t, d, h);
 }
 
-static void walk(struct tree *t, enum hierarchy h, int dir, char *path, size_t len, int depth);
+struct walker {
+	struct tree *tree;
+	enum hierarchy hierarchy;
+	char path[TREE_MAX_PATH];
+	size_t len;
+	int depth;
+};
 
-static void walk_entry(struct tree *t, enum hierarchy h, DIR *stream, const struct dirent *e,
-	char *path, size_t len, int depth)
+static void walk(struct walker *w, int dir);
+
+static void walk_entry(struct walker *w, int parent, const struct dirent *e)
 {
-	size_t n = strlen(e->d_name);
+	size_t n = strlen(e->d_name), len = w->len;
 	bool is_dir = e->d_type == DT_DIR || e->d_type == DT_UNKNOWN;
 	if (!is_dir || strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 		len + 1 + n >= TREE_MAX_PATH)
 		return;
-	int fd = openat(dirfd(stream), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(parent, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return;
-	path[len] = '/';
-	memcpy(path + len + 1, e->d_name, n + 1);
-	walk(t, h, fd, path, len + 1 + n, depth + 1);
-	path[len] = '\0';
+	w->path[len] = '/';
+	memcpy(w->path + len + 1, e->d_name, n + 1);
+	w->len = len + 1 + n;
+	w->depth++;
+	walk(w, fd);
+	w->depth--;
+	w->len = len;
+	w->path[len] = '\0';
 }
 
 // Takes the descriptor.
-static void walk(struct tree *t, enum hierarchy h, int dir, char *path, size_t len, int depth)
+static void walk(struct walker *w, int dir)
 {
 	struct stat st;
 	DIR *stream = fdopendir(dir);
@@ -250,10 +261,10 @@ static void walk(struct tree *t, enum hierarchy h, int dir, char *path, size_t l
 		return;
 	}
 	if (fstat(dir, &st) == 0)
-		tree_add(t, h, len ? path : "/", st.st_ino);
+		tree_add(w->tree, w->hierarchy, w->len ? w->path : "/", st.st_ino);
 	const struct dirent *e;
-	while (depth < TREE_MAX_DEPTH && (e = readdir(stream)))
-		walk_entry(t, h, stream, e, path, len, depth);
+	while (w->depth < TREE_MAX_DEPTH && (e = readdir(stream)))
+		walk_entry(w, dir, e);
 	closedir(stream);
 }
 
@@ -291,7 +302,7 @@ static void promote(struct tree *t)
 
 void tree_walk(struct tree *t)
 {
-	char path[TREE_MAX_PATH] = "";
+	struct walker w = {.tree = t};
 	struct dir *d, *next;
 	HASH_ITER (hh, t->dirs, d, next)
 		d->seen = 0;
@@ -299,8 +310,9 @@ void tree_walk(struct tree *t)
 		if (!matters(t, (enum hierarchy)h))
 			continue;
 		int fd = openat(t->layout->roots[h], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		w.hierarchy = (enum hierarchy)h;
 		if (fd >= 0)
-			walk(t, (enum hierarchy)h, fd, path, 0, 0);
+			walk(&w, fd);
 	}
 	sweep(t);
 	promote(t);
