@@ -277,8 +277,7 @@ static int see_cgroup(
 	return 0;
 }
 
-int fleet_on_sample(
-	struct fleet *f, const struct sample *s, int64_t now_ms, int64_t clock_offset_ms)
+int fleet_on_sample(struct fleet *f, const struct sample *s, int64_t now_ms)
 {
 	struct fleet_cluster *cluster;
 	struct fleet_group *group;
@@ -298,7 +297,6 @@ int fleet_on_sample(
 	if (!n->first_seen_ms)
 		n->first_seen_ms = now_ms;
 	n->last_sample_ms = now_ms;
-	n->clock_offset_ms = clock_offset_ms;
 	if (n->state == NODE_SILENT || n->state == NODE_GONE)
 		n->state = NODE_READY;
 	n->allocatable_millicores =

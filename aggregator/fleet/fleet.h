@@ -56,7 +56,7 @@ struct fleet_node {
 	bool simulated, has_agent;
 	int64_t allocatable_millicores, allocatable_mem_bytes; // 0 if not known
 	int64_t first_seen_ms, last_sample_ms;                 // aggregator's clock
-	int64_t clock_offset_ms;                               // agent's clock - ours
+	int64_t clock_offset_ms;                               // agent's clock - ours; kept by the line
 	uint32_t duty_on_ms, window_ms;
 	enum duty_mode duty;
 	uint64_t self_cpu_ns, self_rss_bytes, self_lost_events;
@@ -108,8 +108,7 @@ struct fleet_pod *fleet_pods(struct fleet *f);
 
 // A sample has arrived (already authenticated): keeps identity, capability report and own cost of
 // its node, and its pods.
-int fleet_on_sample(
-	struct fleet *f, const struct sample *s, int64_t now_ms, int64_t clock_offset_ms);
+int fleet_on_sample(struct fleet *f, const struct sample *s, int64_t now_ms);
 // States by silence, counts per group and cluster, forgets what is long gone. Call once a second.
 void fleet_tick(struct fleet *f, int64_t now_ms);
 

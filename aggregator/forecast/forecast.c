@@ -3,11 +3,26 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/forecast/blend.h"
+#include "aggregator/forecast/front.h"
+#include "aggregator/forecast/trial.h"
+
 struct forecast_state {
 	uint64_t generation;
+};
+
+struct run {
+	const struct forecast_input *in;
+	struct front front;
+	struct trial trial;
+	struct blend blend;
+	double *rows; // [entry][horizon][QUANTILE_COUNT]
+	bool ok[ENTRIES_MAX];
+	struct outlook *o;
 };
 
 int forecast_state_new(struct forecast_state **ret)
@@ -29,72 +44,141 @@ size_t forecast_state_bytes(const struct forecast_state *s)
 	return sizeof(*s);
 }
 
-// Served while nothing better is known: the level of the known values with their spread.
-static void serve_level(const struct forecast_input *in, struct outlook *o)
+// Served while no member can say anything: the level of the known values with their spread.
+static void serve_level(struct run *r)
 {
-	double sum = 0, squares = 0;
-	size_t n = 0;
-	for (size_t i = 0; i < in->n; i++) {
-		if (isnan(in->y[i]))
-			continue;
-		sum += in->y[i];
-		squares += in->y[i] * in->y[i];
-		n++;
+	const struct front *f = &r->front;
+	double sum = 0, squares = 0, n = (double)f->known;
+	for (size_t i = 0; i < f->n; i++)
+		if (!isnan(f->truth[i]))
+			sum += f->truth[i];
+	double mean = n > 0 ? sum / n : 0;
+	for (size_t i = 0; i < f->n; i++)
+		if (!isnan(f->truth[i]))
+			squares += (f->truth[i] - mean) * (f->truth[i] - mean);
+	// one value says nothing about the spread: assume as much as the level itself
+	double sd = n > 1 ? sqrt(squares / (n - 1)) : fabs(mean);
+	for (size_t h = 0; h < r->o->horizon; h++)
+		member_normal_row(mean, sd, r->o->quantiles[h]);
+}
+
+static void serve_blend(struct run *r)
+{
+	double values[ENTRIES_MAX], weights[ENTRIES_MAX];
+	for (size_t h = 0; h < r->o->horizon; h++) {
+		size_t bucket = blend_bucket(&r->blend, h);
+		for (size_t i = 0; i < QUANTILE_COUNT; i++) {
+			for (size_t e = 0; e < pool_size; e++) {
+				values[e] = r->rows[(e * r->o->horizon + h) * QUANTILE_COUNT + i];
+				weights[e] = r->blend.weight[e][bucket];
+			}
+			r->o->quantiles[h][i] = weighted_median(values, weights, pool_size);
+		}
 	}
-	double mean = n ? sum / (double)n : 0;
-	double variance = n ? squares / (double)n - mean * mean : 0;
-	o->basis = n ? OUTLOOK_COLD : OUTLOOK_EMPTY;
-	for (size_t h = 0; h < in->horizon; h++)
-		member_normal_row(mean, sqrt(fmax(0, variance)), o->quantiles[h]);
 }
 
-static const struct member_ops *const naives[] = {&member_daily, &member_ratio, &member_last};
-
-static void serve_naive(const struct forecast_input *in, struct outlook *o)
+static void order_and_bound(struct run *r)
 {
-	struct member_input mi = {.y = in->y,
-		.n = in->n,
-		.start_s = in->start_s,
-		.step_s = in->step_s,
-		.max_horizon = in->horizon,
-		.scale = 1,
-		.seed = in->seed};
-	for (size_t i = 0; i < sizeof(naives) / sizeof(*naives); i++) {
-		void *model;
-		if (naives[i]->create(&model, &mi, in->n) < 0)
-			continue;
-		int r = naives[i]->forecast(model, in->n, in->horizon, o->quantiles[0]);
-		naives[i]->destroy(model);
-		if (r < 0)
-			continue;
-		o->basis = OUTLOOK_DAILY;
-		o->n_members = 1;
-		o->members[0] = (struct outlook_member){.weight = 1, .loss = 1};
-		memcpy(o->members[0].name, naives[i]->name, strlen(naives[i]->name) + 1);
-		return;
-	}
-	serve_level(in, o);
-}
-
-static double smallest(const struct forecast_input *in)
-{
-	double least = INFINITY;
-	for (size_t i = 0; i < in->n; i++)
-		if (in->y[i] < least)
-			least = in->y[i];
-	return least;
-}
-
-static void bound(const struct forecast_input *in, struct outlook *o)
-{
-	double floor = smallest(in) >= 0 ? 0 : -INFINITY;
-	double ceiling = in->most > 0 ? in->most : INFINITY;
+	struct outlook *o = r->o;
 	for (size_t h = 0; h < o->horizon; h++)
 		for (int i = 0; i < QUANTILE_COUNT; i++) {
-			double q = fmin(ceiling, fmax(floor, o->quantiles[h][i]));
-			o->quantiles[h][i] = q;
-			o->peak[h][i] = h ? fmax(o->peak[h - 1][i], q) : q;
+			double q = front_bound(&r->front, o->quantiles[h][i]);
+			o->quantiles[h][i] = i ? fmax(q, o->quantiles[h][i - 1]) : q;
+			o->peak[h][i] = h ? fmax(o->peak[h - 1][i], o->quantiles[h][i])
+					  : o->quantiles[h][i];
 		}
+}
+
+static double mean_weight(const struct run *r, size_t e)
+{
+	double sum = 0;
+	for (size_t h = 0; h < r->o->horizon; h++)
+		sum += r->blend.weight[e][blend_bucket(&r->blend, h)];
+	return sum / (double)r->o->horizon;
+}
+
+static double mean_loss(const struct run *r, size_t e)
+{
+	double sum = 0;
+	for (size_t k = 0; k < r->blend.n_buckets; k++)
+		sum += r->blend.loss[e][k] / (double)r->blend.n_buckets;
+	return sum;
+}
+
+static void report_members(struct run *r)
+{
+	double naive = INFINITY;
+	for (size_t e = 0; e < pool_size; e++)
+		if (pool[e].ops == &member_daily || pool[e].ops == &member_weekly ||
+			pool[e].ops == &member_last)
+			naive = fmin(naive, mean_loss(r, e));
+	struct outlook *o = r->o;
+	for (size_t e = 0; e < pool_size && o->n_members < OUTLOOK_MEMBERS_MAX; e++) {
+		if (!r->ok[e])
+			continue;
+		struct outlook_member *m = &o->members[o->n_members++];
+		snprintf(m->name, sizeof(m->name), "%s%s", pool[e].ops->name,
+			pool[e].lens == LENS_LOG ? "@log" : "");
+		m->weight = mean_weight(r, e);
+		m->loss = naive > 0 && isfinite(naive) ? mean_loss(r, e) / naive : NAN;
+	}
+}
+
+static enum outlook_basis basis_of(const struct front *f)
+{
+	if (f->known == 0)
+		return OUTLOOK_EMPTY;
+	if (f->known < 48 || f->n < 2 * f->day)
+		return OUTLOOK_COLD;
+	return f->n < 14 * f->day ? OUTLOOK_DAILY : OUTLOOK_WEEKLY;
+}
+
+static int forecast_known(struct run *r)
+{
+	size_t horizon = r->o->horizon;
+	bool use[ENTRIES_MAX];
+	r->rows = calloc(pool_size * horizon * QUANTILE_COUNT, sizeof(*r->rows));
+	if (!r->rows)
+		return -ENOMEM;
+	int error = trial_run(&r->trial, &r->front, horizon, r->in->seed);
+	if (error < 0)
+		return error;
+	memset(use, true, sizeof(use));
+	error = pool_forecast(
+		&r->front, horizon, r->in->seed, use, r->rows, r->ok, &r->o->members_rejected);
+	if (error < 0)
+		return error;
+	bool any = false;
+	for (size_t e = 0; e < pool_size; e++)
+		any |= r->ok[e];
+	if (any) {
+		blend_weigh(&r->blend, &r->trial, &r->front, r->ok);
+		serve_blend(r);
+		report_members(r);
+	} else {
+		serve_level(r);
+	}
+	return 0;
+}
+
+static int run_all(struct run *r)
+{
+	int error = front_init(&r->front, r->in);
+	if (error < 0)
+		return error;
+	struct outlook *o = r->o;
+	o->seed = r->in->seed;
+	o->step_s = r->in->step_s;
+	o->data_to_s = o->start_s = r->in->start_s + (int64_t)r->in->n * r->in->step_s;
+	o->data_from_s = r->front.n ? r->front.start_s : o->data_to_s;
+	o->data_known = r->front.known;
+	o->data_clipped = r->front.clipped;
+	o->data_censored = r->front.censored;
+	o->basis = basis_of(&r->front);
+	if (o->basis != OUTLOOK_EMPTY)
+		error = forecast_known(r);
+	order_and_bound(r);
+	return error;
 }
 
 int forecast_run(
@@ -102,20 +186,19 @@ int forecast_run(
 {
 	if (in->step_s <= 0 || in->horizon == 0 || in->horizon > FORECAST_HORIZON_MAX)
 		return -EINVAL;
-	struct outlook *o;
-	int r = outlook_new(&o, in->horizon);
-	if (r < 0)
-		return r;
-	o->seed = in->seed;
-	o->step_s = in->step_s;
-	o->data_from_s = in->start_s;
-	o->data_to_s = o->start_s = in->start_s + (int64_t)in->n * in->step_s;
-	for (size_t i = 0; i < in->n; i++)
-		o->data_known += !isnan(in->y[i]);
-	serve_naive(in, o);
-	bound(in, o);
+	struct run r = {.in = in};
+	int error = outlook_new(&r.o, in->horizon);
+	if (error == 0)
+		error = run_all(&r);
+	free(r.rows);
+	trial_done(&r.trial);
+	front_done(&r.front);
+	if (error < 0) {
+		outlook_free(r.o);
+		return error;
+	}
 	if (state)
-		o->generation = ++state->generation;
-	*ret_outlook = o;
+		r.o->generation = ++state->generation;
+	*ret_outlook = r.o;
 	return 0;
 }

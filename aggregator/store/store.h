@@ -4,11 +4,15 @@
 //
 // Kept on disk for nodes, groups and workloads (pods live only): 10 s x 48 h, 5 min x 35 d, 1 h x
 // 400 d, mean and max, histograms merged, as integer-quantised delta-coded chunks. kill -9 loses at
-// most the last second of what was flushed; a full disk stops storing, says so, and storing resumes
-// by itself. Nothing here is on the notice path. Ownership: entities live until store_free();
-// handles stay valid. Thread: every function on the loop; one writer thread inside owns the
-// database connection for writing, queries read through their own connection. Bounds: max_entities;
-// past it store_entity() says -ENOSPC and counts.
+// most the last second; a full disk stops storing, says so, and storing resumes by itself. Nothing
+// here is on the notice path. Values older than the newest are kept to ten leading bits in memory
+// and to 1/65536 of the largest of their chunk on disk.
+// Ownership: the store owns entities. A handle is good until a store_tick() that comes more than an
+// hour after the last store_put(), store_entity() or store_find() of it: so pods that come and go
+// do not fill the table; look up anew rather than keep one over that. Thread: every function on the
+// loop; one writer thread inside owns the database connection for writing, queries read through
+// their own connection. Bounds: max_entities, past it store_entity() says -ENOSPC and counts;
+// live_bytes, past it the older part of the live window is thinned to 10 s, then to 60 s.
 #pragma once
 
 #include "proto/base/why.h"
@@ -27,13 +31,15 @@ struct store_entity; // one node, group, workload or pod of one cluster
 struct store_options {
 	const char *path; // database file; NULL keeps everything in memory only
 	size_t max_entities;
-	size_t live_seconds;                                          // 600
+	size_t live_seconds; // 600
+	size_t live_bytes;   // budget of the live window; 0: no bound
 	int64_t retention_10s_ms, retention_5min_ms, retention_1h_ms; // 48 h, 35 d, 400 d
 };
 int store_new(struct store **ret, const struct store_options *o, struct why *why);
 void store_free(struct store *s); // flushes
 
-// Finds or makes. Names are checked by the caller (text_is_name). -ENOSPC over max_entities.
+// Finds or makes. Names are checked by the caller (text_is_name); cluster and name together at most
+// 510 bytes, else -EINVAL. -ENOSPC over max_entities.
 int store_entity(struct store *s, const char *cluster, enum entity_kind kind, const char *name,
 	struct store_entity **ret);
 struct store_entity *store_find(
@@ -46,21 +52,25 @@ enum entity_kind store_entity_kind(const struct store_entity *e);
 int store_each(struct store *s, const char *cluster, enum entity_kind kind,
 	int (*on_entity)(void *arg, struct store_entity *e), void *arg);
 
-// One window ending at wall_ms. DELTA values are increases within window_ms. Out-of-order within
-// the live window is put in its place; older than that is -ESTALE and counted; more than 60 s in
-// the future of the newest tick is -ERANGE.
+// One window of 1 ms to 1 h ending at wall_ms (else -EINVAL). DELTA values are increases within
+// window_ms. Out-of-order within the live window is put in its place, the same end replaces; older
+// than that is -ESTALE and counted; more than 60 s in the future of the newest tick is -ERANGE.
+// Windows of pods under 10 s that follow each other are merged up to 10 s.
 int store_put(struct store *s, struct store_entity *e, int64_t wall_ms, uint32_t window_ms,
 	const struct scope *values);
 // Advances to now: closes bins, hands them to the writer. Call once a second.
 void store_tick(struct store *s, int64_t now_ms);
 
-// Newest value put, or NULL if none within the live window. Borrowed until the next store_put of e.
+// Newest record put, exactly, or NULL if none within the live window. Borrowed until the next call
+// of any store_ function.
 const struct scope *store_latest(
 	const struct store_entity *e, int64_t *ret_wall_ms, uint32_t *ret_window_ms);
 
 // A regular grid: bin i covers [from_ms + i*step_ms, + step_ms). DELTA metrics come as rate per
-// second, GAUGE as value. Missing bins are NAN in both. The finest stored resolution that covers
-// the range is used and merged up to step_ms.
+// second, GAUGE as value: the mean over time; max is the largest mean of a stored window (one
+// second, as a rule). Missing bins are NAN in both. The finest stored resolution that covers the
+// range is used and merged up to step_ms; where only coarser is left, it stands in every bin it
+// covers.
 struct store_series {
 	int64_t from_ms, step_ms;
 	size_t n;
@@ -81,7 +91,7 @@ int store_hist_range(struct store *s, const struct store_entity *e, enum hist_id
 void store_hists_done(struct store_hists *r);
 
 // Small documents kept beside the history (model weights, calibration, issued forecasts): last
-// write wins. Key: any name.
+// write wins. Key: 1 to 255 bytes; at most 4 MiB each, else -EINVAL.
 int store_document_put(struct store *s, const char *key, const void *data, size_t len);
 int store_document_get(
 	struct store *s, const char *key, void **ret_data, size_t *ret_len); // -ENOENT; free()
@@ -93,6 +103,7 @@ struct store_stats {
 	bool storing;          // false while the disk refuses
 	int error;             // last errno (negative) of the writer, 0 when fine
 	int64_t file_bytes;
+	size_t live_bytes;                   // held by the live window
 	int64_t oldest_10s_ms, oldest_1h_ms; // 0 if none
 };
 void store_stats(const struct store *s, struct store_stats *ret);

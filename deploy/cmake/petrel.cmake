@@ -4,7 +4,8 @@
 #   petrel_module(PATH [USES PATH…] [LINKS TARGET-OR-LIBRARY…] [INCLUDES DIR…])
 #       library of PATH/*.c (PATH/*.proto is compiled too); tests/unit/PATH/test_*.c become ctest cases
 #   petrel_bpf(NAME…)            bpf/NAME.bpf.c -> skeleton header "NAME.skel.h", in target petrel_bpf
-#   petrel_program(NAME MAIN USES PATH… [LINKS …])
+#   petrel_program(NAME PATH USES PATH… [LINKS …])
+#       PATH is the main file, or a folder: all its *.c then belong to the program
 #   petrel_fuzz(NAME USES PATH…) tests/fuzz/fuzz_NAME.c, built by the fuzz preset only
 #
 # A module called agent/probe is the target agent_probe.
@@ -28,7 +29,7 @@ find_package(Threads REQUIRED)
 enable_testing()
 
 # nng 1.5.2 is linked statically so that the linker can put our counter-measures (proto/loop/nng_fix.c) in its way.
-set(PETREL_NNG -Wl,--wrap=nni_plat_errno,--wrap=nni_random,--wrap=sysconf,--wrap=listen
+set(PETREL_NNG -Wl,--wrap=nni_plat_errno,--wrap=nni_random,--wrap=sysconf,--wrap=listen,--wrap=nni_aio_finish_error
 	-Wl,-Bstatic nng -Wl,-Bdynamic mbedtls mbedx509 mbedcrypto Threads::Threads)
 
 add_compile_options(-Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes
@@ -39,6 +40,7 @@ add_compile_definitions(_GNU_SOURCE PETREL_VERSION="${PROJECT_VERSION}")
 foreach(config RELEASE RELWITHDEBINFO MINSIZEREL)
 	string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${config} "${CMAKE_C_FLAGS_${config}}")
 endforeach()
+add_link_options(-Wl,--as-needed) # the agent must not load what only the aggregator uses
 if(PETREL_WERROR)
 	add_compile_options(-Werror)
 endif()
@@ -142,12 +144,16 @@ function(petrel_bpf)
 	target_link_libraries(petrel_bpf INTERFACE bpf elf z)
 endfunction()
 
-function(petrel_program name main)
+function(petrel_program name path)
 	cmake_parse_arguments(arg "NOINSTALL" "" "USES;LINKS" ${ARGN})
-	if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${main})
+	if(EXISTS ${CMAKE_SOURCE_DIR}/${path}/main.c)
+		file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${path}/*.c)
+	elseif(path MATCHES "\\.c$" AND EXISTS ${CMAKE_SOURCE_DIR}/${path})
+		set(sources ${path})
+	else()
 		return()
 	endif()
-	add_executable(${name} ${main})
+	add_executable(${name} ${sources})
 	foreach(used ${arg_USES})
 		petrel_target_name(${used} used_target)
 		target_link_libraries(${name} PRIVATE ${used_target})

@@ -21,6 +21,10 @@
 #define EV_LANE_DOWN "LANE_DOWN" // no receipt from an aggregator; samples are spooled
 #define EV_LANE_UP   "LANE_UP"   // receipts again
 // aggregator
+#define EV_NOTICE "NOTICE" // an instance is going to be interrupted
+#define EV_CERTIFICATES                                                                            \
+	"CERTIFICATES" // certificates could not be read again: the old ones stay in force; mend the
+		       // named file
 #define EV_PEER_REFUSED                                                                            \
 	"PEER_REFUSED" // a peer with a bad certificate or a foreign name; look at its address
 #define EV_FRAME_REFUSED                                                                           \

@@ -4,12 +4,11 @@
 //
 // Everything from outside is bounded before it is stored: header 16 KiB, body 1 MiB, connections in
 // all and per address, 10 s for a header, 30 s idle, and a slow reader costs only its own bounded
-// memory. Requests that are ambiguous (two lengths, a length and chunks, a line end without CR,
-// other than origin form) are refused by 400. The path is decoded once and normalised: "..", "%2f",
-// "%00" and invalid UTF-8 in it are 400.
-// Ownership: request and response are borrowed for the call of on_request; a stream lives until its
-// on_closed. Thread: the loop. on_request answers at once or opens a stream; without either the
-// client gets 500.
+// memory. Requests that are ambiguous (two lengths, a length and an encoding, other than origin
+// form) are refused by 400. The path is decoded once; "..", an escaped "/" or NUL, control
+// characters and invalid UTF-8 in the target are 400. Ownership: request and response are borrowed
+// for the call of on_request; a stream lives until its on_closed. Thread: the loop. on_request
+// answers at once or opens a stream; without either the client gets 500.
 #pragma once
 
 #include "proto/base/why.h"

@@ -42,7 +42,7 @@ static void a_node_appears_with_its_first_sample_and_falls_silent(void **state)
 	struct fleet_stats stats;
 	assert_int_equal(fleet_new(&f, &small), 0);
 	struct sample *s = a_sample("n1");
-	assert_int_equal(fleet_on_sample(f, s, 1000, 5), 0);
+	assert_int_equal(fleet_on_sample(f, s, 1000), 0);
 	fleet_tick(f, 2000);
 	fleet_stats(f, "prod", 2000, &stats);
 	assert_int_equal(stats.reporting, 1);
@@ -54,7 +54,7 @@ static void a_node_appears_with_its_first_sample_and_falls_silent(void **state)
 	assert_int_equal(stats.expected, 1);
 	assert_int_equal(stats.reporting, 0);
 	assert_int_equal(stats.oldest_sample_age_ms, -1);
-	assert_int_equal(fleet_on_sample(f, s, 18000, 5), 0);
+	assert_int_equal(fleet_on_sample(f, s, 18000), 0);
 	assert_int_equal(fleet_find_node(f, "prod", "n1")->state, NODE_READY);
 	fleet_tick(f, 18000 + 3601 * 1000);
 	fleet_tick(f, 18001 + 3601 * 1000);
@@ -89,7 +89,7 @@ static void units_of_two_machines_are_two_pods(void **state)
 		s->n_cgroups = 1;
 		s->cgroups[0].kind = CGROUP_UNIT;
 		text_copy(s->cgroups[0].name, sizeof(s->cgroups[0].name), "nginx.service");
-		assert_int_equal(fleet_on_sample(f, s, 1000, 0), 0);
+		assert_int_equal(fleet_on_sample(f, s, 1000), 0);
 		free_sample(s);
 	}
 	fleet_tick(f, 1000);

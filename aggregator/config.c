@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregator/config.h"
+
+#define KEY(type, field, name, ...)                                                                \
+	CONFIG_KEY_##type(struct aggregator_config, field, name, __VA_ARGS__)
+
+static const struct config_key keys[] = {
+	KEY(TEXT, name, "name", .initial = "aggregator-0", .most = 127,
+		.help = "Name of this replica, shown as the leader where there is only one."),
+	KEY(LIST, clusters, "clusters", .initial = "local",
+		.help = "Clusters whose agents are served; a certificate with only a common name "
+			"speaks for the first."),
+	KEY(ENUM, mode, "mode", .initial = "observe", .choices = "observe recommend act",
+		.help = "observe: everything is computed and shown, nothing is done."),
+	KEY(TEXT, data_url, "lanes.data", .initial = "tls+tcp://127.0.0.1:7450",
+		.help = "Where samples arrive.", .example = "tls+tcp://0.0.0.0:7450"),
+	KEY(TEXT, urgent_url, "lanes.urgent", .initial = "tls+tcp://127.0.0.1:7451",
+		.help = "Where interruption notices arrive, so that they never queue behind "
+			"samples."),
+	KEY(BOOL, insecure, "lanes.insecure", .initial = "no",
+		.help = "Accept plaintext lanes without authentication (tcp:// URLs). Never in "
+			"production."),
+	KEY(TEXT, feed_url, "feed.url", .initial = "tcp://127.0.0.1:7452",
+		.help = "Debug feed for nngcat; empty: none. Without authentication, so keep it on "
+			"loopback."),
+	KEY(PATH, tls_ca, "tls.ca", .initial = "",
+		.help = "CA that agents' certificates must come from (PEM)."),
+	KEY(PATH, tls_cert, "tls.cert", .initial = "", .help = "Own certificate (PEM)."),
+	KEY(PATH, tls_key, "tls.key", .initial = "", .help = "Its private key (PEM)."),
+	KEY(PATH, tls_crl, "tls.crl", .initial = "",
+		.help = "Revocation list of the CA (PEM); empty: none."),
+	KEY(TEXT, http_address, "http.address", .initial = "127.0.0.1",
+		.help = "Address of the API, the dashboard and /metrics."),
+	KEY(U64, http_port, "http.port", .initial = "7480", .most = 65535, .help = "Its port."),
+	KEY(PATH, store_path, "store.path", .initial = "petrel.db",
+		.help = "History (SQLite file); empty: in memory only."),
+	KEY(PATH, audit_path, "audit.path", .initial = "petrel-audit.jsonl",
+		.help = "Audit file: one hash-chained JSON line per plan and outcome."),
+	KEY(U64, max_nodes, "limits.nodes", .initial = "20000", .least = 1, .most = 200000,
+		.help = "Most nodes kept; further ones are refused and counted."),
+	KEY(U64, max_pods, "limits.pods", .initial = "400000", .least = 1, .most = 4000000,
+		.help = "Most pods kept."),
+	KEY(DURATION, decide_every_ms, "decide.every", .initial = "30s", .least = 1000,
+		.most = 3600000, .help = "How often a plan is made for each cluster."),
+	KEY(U64, forecast_budget_permille, "forecast.budget_permille", .initial = "50", .least = 1,
+		.most = 1000,
+		.help = "Share of one core for forecasts; overload makes them rarer, never late "
+			"for others."),
+	KEY(BOOL, demo, "demo.enabled", .initial = "no",
+		.help = "Run a simulated fleet of 24 nodes in a cluster of its own, labelled as "
+			"simulated."),
+	KEY(DURATION, demo_history_ms, "demo.history", .initial = "15d", .most = 34560000000,
+		.help = "History that the simulated fleet gets at the first start."),
+	KEY(ENUM, log_level, "log.level", .initial = "info", .choices = "debug info warn error",
+		.option = "log-level", .help = "Least level that is logged."),
+	KEY(ENUM, log_format, "log.format", .initial = "json", .choices = "json text",
+		.option = "log-format", .help = "json for machines, text for people."),
+};
+
+const struct config_table aggregator_config_table = {
+	.program = "petrel-aggregator",
+	.summary = "Receives the agents' samples, stores, forecasts, decides and explains.",
+	.examples =
+		"  petrel-aggregator --config /etc/petrel/aggregator.yaml\n"
+		"  petrel-aggregator --config aggregator.yaml --check-config\n"
+		"  petrel-aggregator --set demo.enabled=yes --set store.path= --log-format text\n",
+	.keys = keys,
+	.n_keys = sizeof(keys) / sizeof(keys[0]),
+};

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settings of the aggregator: one table (config.c) makes the file's keys, the options, --help and
+// the reference.
+#pragma once
+
+#include "proto/base/config.h"
+
+struct aggregator_config {
+	char *name;                  // of this replica
+	struct config_list clusters; // served; agents of others are refused
+	unsigned mode;               // enum petrel_mode
+	bool insecure;
+	char *data_url, *urgent_url, *feed_url;
+	char *tls_ca, *tls_cert, *tls_key, *tls_crl;
+	char *http_address;
+	uint64_t http_port;
+	char *store_path, *audit_path;
+	uint64_t max_nodes, max_pods;
+	uint64_t decide_every_ms;
+	uint64_t forecast_budget_permille;
+	bool demo;
+	uint64_t demo_history_ms;
+	unsigned log_level, log_format;
+};
+
+extern const struct config_table aggregator_config_table;

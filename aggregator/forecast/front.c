@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregator/forecast/front.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/forecast/model/order.h"
+
+enum { DAY_S = 86400 };
+
+// Shift of the logarithm as a share of the median: values near zero must not become minus infinity,
+// and a series far from zero needs none.
+static const double log_shift = .05;
+// What is beyond this many times the largest value seen is not a forecast but an accident.
+static const double most_growth = 3;
+
+static void close_short_gaps(double *y, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		if (!isnan(y[i]))
+			continue;
+		size_t end = i;
+		while (end < n && isnan(y[end]))
+			end++;
+		if (end < n && end - i <= FRONT_GAP_MAX) {
+			double from = y[i - 1], step = (y[end] - from) / (double)(end - i + 1);
+			for (size_t k = i; k < end; k++)
+				y[k] = from + step * (double)(k - i + 1);
+		}
+		i = end;
+	}
+}
+
+// Mean absolute difference between days, or between neighbours while there is no second day.
+static double difference_scale(const double *y, size_t n, size_t day)
+{
+	size_t lag = n > day ? day : 1, k = 0;
+	double sum = 0, size = 0;
+	for (size_t i = lag; i < n; i++) {
+		double d = fabs(y[i] - y[i - lag]);
+		if (isnan(d))
+			continue;
+		sum += d;
+		size += fabs(y[i]);
+		k++;
+	}
+	double scale = k ? fmax(sum, .01 * size) / (double)k : 0;
+	return scale > 0 ? scale : 1;
+}
+
+static void set_bounds(struct front *f, double least, double most, double physical)
+{
+	double range = most - least;
+	f->floor = least >= 0 ? 0 : least - most_growth * range;
+	f->ceiling = physical > 0 ? fmax(physical, most)
+				  : most + (most_growth - 1) * fmax(fabs(most), range);
+}
+
+static int add_lens(struct front *f, enum lens_kind kind, double shift)
+{
+	struct lens *l = &f->lens[kind];
+	l->kind = kind;
+	l->shift = shift;
+	l->y = malloc(f->n * sizeof(*l->y));
+	if (!l->y)
+		return -ENOMEM;
+	l->used = true;
+	return 0;
+}
+
+static void fill_lens(struct front *f, struct lens *l, const double *y)
+{
+	for (size_t i = 0; i < f->n; i++)
+		l->y[i] = l->kind == LENS_LOG ? log(y[i] + l->shift) : y[i];
+	l->scale = difference_scale(l->y, f->n, f->day);
+}
+
+// The median and the range of the known values; 0 known values leave *ret alone.
+struct spread_of {
+	double least, most, median;
+};
+
+static int measure(const double *y, size_t n, struct spread_of *ret, size_t *ret_known)
+{
+	double *v = malloc(n * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	size_t k = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!isnan(y[i]))
+			v[k++] = y[i];
+	if (k) {
+		order_sort(v, k);
+		*ret = (struct spread_of){v[0], v[k - 1], v[k / 2]};
+	}
+	*ret_known = k;
+	free(v);
+	return 0;
+}
+
+static void set_periods(struct front *f)
+{
+	f->day = (size_t)((DAY_S + f->step_s / 2) / f->step_s);
+	if (f->day < 1)
+		f->day = 1;
+	if (f->day > 1 && f->n >= 2 * f->day)
+		f->periods[f->n_periods++] = f->day;
+	if (f->n >= 14 * f->day)
+		f->periods[f->n_periods++] = 7 * f->day;
+}
+
+static int build_lenses(struct front *f, const struct forecast_input *in)
+{
+	struct spread_of s = {0};
+	int r = measure(f->truth, f->n, &s, &f->known);
+	if (r < 0)
+		return r;
+	set_bounds(f, s.least, s.most, in->most);
+	r = add_lens(f, LENS_RAW, 0);
+	if (r < 0)
+		return r;
+	double *y = f->lens[LENS_RAW].y;
+	memcpy(y, f->truth, f->n * sizeof(*y));
+	close_short_gaps(y, f->n);
+	fill_lens(f, &f->lens[LENS_RAW], y);
+	if (s.least >= 0 && s.most > s.least) {
+		double middle = s.median > 0 ? s.median : s.most;
+		r = add_lens(f, LENS_LOG, s.least < log_shift * middle ? log_shift * middle : 0);
+		if (r == 0)
+			fill_lens(f, &f->lens[LENS_LOG], y);
+	}
+	return r;
+}
+
+int front_init(struct front *ret, const struct forecast_input *in)
+{
+	struct front f = {.step_s = in->step_s, .start_s = in->start_s};
+	size_t first = in->n > FRONT_HISTORY_MAX ? in->n - FRONT_HISTORY_MAX : 0;
+	while (first < in->n && !isfinite(in->y[first]))
+		first++;
+	f.n = in->n - first;
+	f.start_s += (int64_t)first * in->step_s;
+	f.ceiling = f.floor = 0;
+	set_periods(&f);
+	int r = 0;
+	if (f.n > 0) {
+		f.truth = malloc(f.n * sizeof(*f.truth));
+		if (!f.truth)
+			return -ENOMEM;
+		for (size_t i = 0; i < f.n; i++)
+			f.truth[i] = isfinite(in->y[first + i]) ? in->y[first + i] : NAN;
+		r = build_lenses(&f, in);
+	}
+	if (r < 0)
+		front_done(&f);
+	else
+		*ret = f;
+	return r;
+}
+
+void front_done(struct front *f)
+{
+	free(f->truth);
+	for (int i = 0; i < LENS_COUNT; i++)
+		free(f->lens[i].y);
+	*f = (struct front){0};
+}
+
+double front_bound(const struct front *f, double value)
+{
+	return fmin(f->ceiling, fmax(f->floor, value));
+}
+
+double lens_back(const struct front *f, enum lens_kind kind, double value)
+{
+	if (kind == LENS_LOG)
+		value = exp(fmin(value, 700)) - f->lens[kind].shift;
+	return front_bound(f, value);
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregator/forecast/service/service.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uthash.h>
+
+#include "aggregator/forecast/service/history.h"
+#include "proto/base/hash.h"
+
+static const uint32_t first_share_permille = 500; // of a core, while a series has no outlook at all
+
+struct slot { // one horizon of one series
+	struct outlook *outlook;
+	struct forecast_state *state;
+	int64_t generated_ms, due_ms, history_ms;
+	char why[96];
+	double hits, hits_of; // discounted: truths inside the 80 % band, truths
+	uint64_t scored;
+	int64_t scored_until_ms;
+};
+
+struct series {
+	struct store_entity *entity;
+	struct slot slots[SERVICE_HORIZON_COUNT];
+	UT_hash_handle hh;
+};
+
+struct job { // what the pool works on: nothing of it is shared
+	uv_work_t work;
+	struct service *service;
+	struct series *series;
+	enum service_horizon horizon;
+	struct history history;
+	struct forecast_state *state;
+	struct outlook *outlook;
+	uint64_t seed, cpu_ns;
+	int result;
+};
+
+struct service {
+	uv_loop_t *loop;
+	struct store *store;
+	struct service_options options;
+	struct series *series;
+	struct job job;
+	bool busy, stopping;
+	uint64_t not_before_ns;
+	int64_t now_ms;
+	struct service_stats stats;
+	void (*on_stopped)(void *arg);
+	void *on_stopped_arg;
+};
+
+int service_new(
+	struct service **ret, uv_loop_t *loop, struct store *store, const struct service_options *o)
+{
+	struct service *s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->loop = loop;
+	s->store = store;
+	s->options = *o;
+	*ret = s;
+	return 0;
+}
+
+static int see_entity(void *arg, struct store_entity *e)
+{
+	struct service *s = arg;
+	struct series *known;
+	HASH_FIND_PTR(s->series, &e, known);
+	if (known)
+		return 0;
+	if (HASH_COUNT(s->series) >= s->options.max_series) {
+		s->stats.series_refused++;
+		return 1;
+	}
+	known = calloc(1, sizeof(*known));
+	if (!known)
+		return 1;
+	known->entity = e;
+	for (int h = 0; h < SERVICE_HORIZON_COUNT; h++)
+		snprintf(known->slots[h].why, sizeof(known->slots[h].why), "not computed yet");
+	HASH_ADD_PTR(s->series, entity, known);
+	return 0;
+}
+
+// How many of the steps that an outlook spoke of and that are now past lay in its 80 % band.
+static void score(struct service *s, struct series *series, struct slot *slot)
+{
+	const struct outlook *o = slot->outlook;
+	if (!o)
+		return;
+	int64_t step_ms = o->step_s * 1000, from_ms = o->start_s * 1000;
+	if (from_ms < slot->scored_until_ms)
+		from_ms = slot->scored_until_ms;
+	int64_t to_ms = s->now_ms / step_ms * step_ms;
+	int64_t end_ms = o->start_s * 1000 + (int64_t)o->horizon * step_ms;
+	if (to_ms > end_ms)
+		to_ms = end_ms;
+	struct store_series truth;
+	if (to_ms <= from_ms || store_range(s->store, series->entity, METRIC_DEMAND_LOW, from_ms,
+					to_ms, step_ms, &truth) < 0)
+		return;
+	for (size_t i = 0; i < truth.n; i++) {
+		size_t h = (size_t)((from_ms - o->start_s * 1000) / step_ms) + i;
+		if (h >= o->horizon || isnan(truth.mean[i]))
+			continue;
+		bool inside =
+			truth.mean[i] >= o->quantiles[h][2] && truth.mean[i] <= o->quantiles[h][6];
+		slot->hits = 0.99 * slot->hits + inside; // remembers about a hundred steps
+		slot->hits_of = 0.99 * slot->hits_of + 1;
+		slot->scored++;
+	}
+	slot->scored_until_ms = to_ms;
+	store_series_done(&truth);
+}
+
+static void run(uv_work_t *work)
+{
+	struct job *j = work->data;
+	struct timespec from, to;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	struct forecast_input in = {
+		.y = j->history.y,
+		.n = j->history.n,
+		.saturated = j->history.saturated,
+		.demand_high = j->history.high,
+		.start_s = j->history.start_s,
+		.step_s = j->history.step_s,
+		.horizon = j->history.horizon,
+		.seed = j->seed,
+	};
+	j->result = forecast_run(&in, j->state, &j->outlook);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	j->cpu_ns =
+		(uint64_t)((to.tv_sec - from.tv_sec) * 1000000000ll + (to.tv_nsec - from.tv_nsec));
+}
+
+static void free_all(struct service *s)
+{
+	struct series *e, *next;
+	HASH_ITER (hh, s->series, e, next) {
+		HASH_DEL(s->series, e);
+		for (int h = 0; h < SERVICE_HORIZON_COUNT; h++) {
+			outlook_free(e->slots[h].outlook);
+			forecast_state_free(e->slots[h].state);
+		}
+		free(e);
+	}
+	if (s->on_stopped)
+		s->on_stopped(s->on_stopped_arg);
+	free(s);
+}
+
+static void keep(struct service *s, struct job *j)
+{
+	struct slot *slot = &j->series->slots[j->horizon];
+	slot->due_ms = s->now_ms + history_refit_ms((enum history_horizon)j->horizon);
+	if (j->result < 0) {
+		s->stats.failures++;
+		snprintf(slot->why, sizeof(slot->why), "the forecaster failed: %s",
+			strerror(-j->result));
+		return;
+	}
+	score(s, j->series, slot);
+	outlook_free(slot->outlook);
+	slot->outlook = j->outlook;
+	slot->generated_ms = s->now_ms;
+	slot->history_ms = (j->outlook->data_to_s - j->outlook->data_from_s) * 1000;
+	slot->scored_until_ms = j->outlook->start_s * 1000;
+}
+
+static void on_ran(uv_work_t *work, int status)
+{
+	struct job *j = work->data;
+	struct service *s = j->service;
+	s->busy = false;
+	s->stats.runs++;
+	s->stats.cpu_us += j->cpu_ns / 1000;
+	bool first = !j->series->slots[j->horizon].outlook;
+	uint32_t share = first ? first_share_permille : s->options.budget_permille;
+	s->not_before_ns = uv_hrtime() + j->cpu_ns * (1000 - share) / share;
+	if (status < 0)
+		j->result = status;
+	keep(s, j);
+	history_done(&j->history);
+	if (s->stopping)
+		free_all(s);
+}
+
+// Starts the slot's run; false if there is nothing to run on (the slot then says why).
+static bool start(struct service *s, struct series *series, enum service_horizon horizon)
+{
+	struct slot *slot = &series->slots[horizon];
+	struct job *j = &s->job;
+	*j = (struct job){.service = s, .series = series, .horizon = horizon};
+	int r = history_read(
+		&j->history, s->store, series->entity, (enum history_horizon)horizon, s->now_ms);
+	if (r == 0 && !slot->state)
+		r = forecast_state_new(&slot->state);
+	if (r < 0) {
+		snprintf(slot->why, sizeof(slot->why),
+			r == -ENODATA ? "too little history: %zu values, %d are needed"
+				      : "history cannot be read (%zu values, %d)",
+			j->history.known, HISTORY_LEAST_VALUES);
+		slot->due_ms = s->now_ms + 30000;
+		history_done(&j->history);
+		return false;
+	}
+	const char *name = store_entity_name(series->entity);
+	j->seed = s->options.seed ^ hash_crc32c(name, strlen(name));
+	j->state = slot->state;
+	j->work.data = j;
+	s->busy = true;
+	uv_queue_work(s->loop, &j->work, run, on_ran);
+	return true;
+}
+
+// The most overdue slot; those that have never run come first, near horizons before far ones.
+static struct series *most_due(struct service *s, enum service_horizon *ret_horizon)
+{
+	struct series *best = NULL;
+	int64_t best_due = INT64_MAX;
+	s->stats.worst_age_ms = 0;
+	for (struct series *e = s->series; e; e = e->hh.next) {
+		for (int h = 0; h < SERVICE_HORIZON_COUNT; h++) {
+			int64_t due = e->slots[h].due_ms, late = due ? s->now_ms - due : 0;
+			if (late > s->stats.worst_age_ms)
+				s->stats.worst_age_ms = late;
+			int64_t order =
+				e->slots[h].outlook
+					? due
+					: due - (int64_t)86400000 * (SERVICE_HORIZON_COUNT - h);
+			if (due > s->now_ms || order >= best_due)
+				continue;
+			best_due = order;
+			best = e;
+			*ret_horizon = (enum service_horizon)h;
+		}
+	}
+	return best;
+}
+
+void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns)
+{
+	s->now_ms = now_ms;
+	store_each(s->store, NULL, ENTITY_GROUP, see_entity, s);
+	store_each(s->store, NULL, ENTITY_WORKLOAD, see_entity, s);
+	// a series without data costs a look and no run: try some
+	for (int tries = 0; tries < 64 && !s->busy && now_ns >= s->not_before_ns; tries++) {
+		enum service_horizon horizon;
+		struct series *e = most_due(s, &horizon);
+		if (!e || start(s, e, horizon))
+			break;
+	}
+}
+
+int service_get(struct service *s, const char *cluster, enum entity_kind kind, const char *name,
+	enum service_horizon horizon, struct service_outlook *ret)
+{
+	struct store_entity *entity = store_find(s->store, cluster, kind, name);
+	struct series *e = NULL;
+	if (entity)
+		HASH_FIND_PTR(s->series, &entity, e);
+	if (!e)
+		return -ENOENT;
+	const struct slot *slot = &e->slots[horizon];
+	*ret = (struct service_outlook){
+		.outlook = slot->outlook,
+		.generated_ms = slot->generated_ms,
+		.history_ms = slot->history_ms,
+		.coverage80_permille =
+			slot->scored ? (int32_t)(1000 * slot->hits / slot->hits_of) : -1,
+		.scored = slot->scored,
+	};
+	memcpy(ret->why, slot->why, sizeof(ret->why));
+	return 0;
+}
+
+void service_stats(const struct service *s, struct service_stats *ret)
+{
+	*ret = s->stats;
+	ret->series = HASH_COUNT(s->series);
+}
+
+void service_stop(struct service *s, void (*on_stopped)(void *arg), void *arg)
+{
+	s->stopping = true;
+	s->on_stopped = on_stopped;
+	s->on_stopped_arg = arg;
+	if (!s->busy)
+		free_all(s);
+}

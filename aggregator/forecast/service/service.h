@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps an outlook for every node group and workload, at three horizons, inside a CPU budget.
+//
+// History is read from the store on the loop, the forecast is computed on libuv's pool (one at a
+// time, its own copy of everything), and comes back whole. Budget: after a run that took t, the
+// next one starts no earlier than t * (1/share - 1) later, so overload lengthens the refit
+// intervals and never blocks the loop; the first outlook of a series may use FIRST_SHARE. When the
+// truth of an issued forecast has arrived it is scored: how often the truth lay within the 80 %
+// band. What was measured while saturated is given to the forecaster as "at least this", with its
+// upper bound. Ownership: the service owns outlooks and states; what service_get() lends is good
+// until the next turn of the loop.
+#pragma once
+
+#include <uv.h>
+
+#include "aggregator/forecast/forecast.h"
+#include "aggregator/store/store.h"
+
+enum service_horizon { SERVICE_HOUR, SERVICE_DAY, SERVICE_MONTH, SERVICE_HORIZON_COUNT };
+
+struct service_options {
+	uint32_t budget_permille; // of one core, 50
+	size_t max_series;        // 2,000
+	uint64_t seed;
+};
+
+struct service_outlook {
+	const struct outlook *outlook; // NULL: none, see why
+	char why[96];
+	int64_t generated_ms;
+	int64_t history_ms;
+	int32_t coverage80_permille; // -1: nothing scored yet
+	uint64_t scored;             // steps compared with the truth
+};
+
+struct service_stats {
+	uint64_t runs, failures, cpu_us, series, series_refused;
+	int64_t worst_age_ms; // oldest outlook that is overdue, 0 if none
+};
+
+struct service;
+int service_new(struct service **ret, uv_loop_t *loop, struct store *store,
+	const struct service_options *o);
+// Starts what is due. Call once a second.
+void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns);
+// -ENOENT: not a series that is forecast.
+int service_get(struct service *s, const char *cluster, enum entity_kind kind, const char *name,
+	enum service_horizon horizon, struct service_outlook *ret);
+void service_stats(const struct service *s, struct service_stats *ret);
+// Waits for a run under way, then frees; calls on_stopped (may be NULL).
+void service_stop(struct service *s, void (*on_stopped)(void *arg), void *arg);

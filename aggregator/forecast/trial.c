@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregator/forecast/trial.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct entry pool[] = {
+	{&member_last, LENS_RAW},
+	{&member_daily, LENS_RAW},
+	{&member_weekly, LENS_RAW},
+	{&member_ratio, LENS_RAW},
+	{&member_ets, LENS_RAW},
+	{&member_ets_seasonal, LENS_RAW},
+	{&member_theta, LENS_RAW},
+	{&member_linear, LENS_RAW},
+	{&member_daily, LENS_LOG},
+	{&member_weekly, LENS_LOG},
+	{&member_ratio, LENS_LOG},
+	{&member_ets, LENS_LOG},
+	{&member_ets_seasonal, LENS_LOG},
+	{&member_theta, LENS_LOG},
+	{&member_linear, LENS_LOG},
+};
+const size_t pool_size = sizeof(pool) / sizeof(*pool);
+_Static_assert(sizeof(pool) / sizeof(*pool) <= ENTRIES_MAX, "ENTRIES_MAX bounds the pool");
+
+static struct member_input input_of(
+	const struct front *f, enum lens_kind kind, size_t horizon, uint64_t seed)
+{
+	const struct lens *l = &f->lens[kind];
+	struct member_input in = {.y = l->y,
+		.n = f->n,
+		.start_s = f->start_s,
+		.step_s = f->step_s,
+		.n_periods = f->n_periods,
+		.max_horizon = horizon,
+		.scale = l->scale,
+		.seed = seed};
+	memcpy(in.periods, f->periods, sizeof(in.periods));
+	return in;
+}
+
+// Back to the unit of the series. False if the answer is not usable.
+static bool back(const struct front *f, enum lens_kind kind, size_t n, double *rows)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!isfinite(rows[i]))
+			return false;
+		rows[i] = lens_back(f, kind, rows[i]);
+	}
+	return true;
+}
+
+// Two thirds for learning, the rest for trials; at least two days and a bit to learn from, so that
+// members with a daily season can take part.
+static size_t prefix_of(const struct front *f)
+{
+	size_t prefix = f->n * 6 / 10, least = 2 * f->day + f->day / 8 + 2;
+	if (prefix < least && f->n > least + f->day / 4)
+		prefix = least;
+	return prefix;
+}
+
+static void choose_origins(struct trial *t, const struct front *f, size_t prefix)
+{
+	size_t span = f->n - prefix; // origins prefix .. n - 1: each has some truth
+	t->n_origins = span < ORIGINS_MAX ? span : ORIGINS_MAX;
+	for (size_t i = 0; i < t->n_origins; i++)
+		t->origin[i] =
+			t->n_origins == 1 ? prefix : prefix + (span - 1) * i / (t->n_origins - 1);
+}
+
+static bool try_entry(struct trial *t, const struct front *f, size_t e, void *model, double *rows)
+{
+	for (size_t o = 0; o < t->n_origins; o++) {
+		size_t n = t->horizon * QUANTILE_COUNT;
+		if (pool[e].ops->forecast(model, t->origin[o], t->horizon, rows) < 0 ||
+			!back(f, pool[e].lens, n, rows))
+			return false;
+		float *to = t->rows + (e * t->n_origins + o) * n;
+		for (size_t i = 0; i < n; i++)
+			to[i] = (float)rows[i];
+	}
+	return true;
+}
+
+enum { TRIAL_MIN = 16 }; // values; below this nothing can be compared
+
+int trial_run(struct trial *ret, const struct front *f, size_t horizon, uint64_t seed)
+{
+	struct trial t = {.n_entries = pool_size, .horizon = horizon};
+	if (f->n < TRIAL_MIN) {
+		*ret = t;
+		return 0;
+	}
+	size_t prefix = prefix_of(f);
+	choose_origins(&t, f, prefix);
+	t.rows = malloc(pool_size * t.n_origins * horizon * QUANTILE_COUNT * sizeof(*t.rows));
+	double *rows = malloc(horizon * QUANTILE_COUNT * sizeof(*rows));
+	if (!t.rows || !rows) {
+		free(rows);
+		trial_done(&t);
+		return -ENOMEM;
+	}
+	for (size_t e = 0; e < pool_size; e++) {
+		void *model;
+		if (!f->lens[pool[e].lens].used)
+			continue;
+		struct member_input in = input_of(f, pool[e].lens, horizon, seed);
+		if (pool[e].ops->create(&model, &in, prefix) < 0)
+			continue;
+		t.ok[e] = try_entry(&t, f, e, model, rows);
+		pool[e].ops->destroy(model);
+	}
+	free(rows);
+	*ret = t;
+	return 0;
+}
+
+void trial_done(struct trial *t)
+{
+	free(t->rows);
+	*t = (struct trial){0};
+}
+
+int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, const bool *use,
+	double *rows, bool *ret_ok, size_t *ret_rejected)
+{
+	for (size_t e = 0; e < pool_size; e++) {
+		void *model;
+		ret_ok[e] = false;
+		if (!use[e] || !f->lens[pool[e].lens].used)
+			continue;
+		struct member_input in = input_of(f, pool[e].lens, horizon, seed);
+		int r = pool[e].ops->create(&model, &in, f->n);
+		if (r == -ENOMEM)
+			return r;
+		if (r < 0)
+			continue;
+		double *mine = rows + e * horizon * QUANTILE_COUNT;
+		r = pool[e].ops->forecast(model, f->n, horizon, mine);
+		pool[e].ops->destroy(model);
+		ret_ok[e] = r == 0 && back(f, pool[e].lens, horizon * QUANTILE_COUNT, mine);
+		*ret_rejected += r == 0 && !ret_ok[e];
+	}
+	return 0;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trials: what every member of the pool would have said at many origins inside the history.
+//
+// Members are fitted once on an early prefix and rolled over the origins after it, so all that is
+// scored lies outside of what they were fitted on. An entry of the pool is a member and the lens it
+// looks through. The truth after an origin is known only up to the end of the history: the last
+// origins are scored on what has already come true. Memory: one block of floats, freed by
+// trial_done().
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "aggregator/forecast/front.h"
+#include "aggregator/forecast/model/member.h"
+
+enum { ENTRIES_MAX = 24, ORIGINS_MAX = 64 };
+
+struct entry {
+	const struct member_ops *ops;
+	enum lens_kind lens;
+};
+
+extern const struct entry pool[]; // all members that exist, each lens that suits them
+extern const size_t pool_size;
+
+struct trial {
+	size_t n_entries, n_origins, horizon;
+	size_t origin[ORIGINS_MAX]; // ascending
+	bool ok[ENTRIES_MAX];       // gave a usable answer at every origin
+	float *rows;                // [entry][origin][horizon][QUANTILE_COUNT], unit of the series
+};
+
+// Chooses the prefix and the origins; n_origins is 0 when the history is too short for any.
+int trial_run(struct trial *t, const struct front *f, size_t horizon, uint64_t seed); // -ENOMEM
+void trial_done(struct trial *t);
+static inline const float *trial_row(const struct trial *t, size_t entry, size_t origin, size_t h)
+{
+	return t->rows + ((entry * t->n_origins + origin) * t->horizon + h) * QUANTILE_COUNT;
+}
+
+// The forecasts proper: every entry fitted on the whole history, from its end. rows:
+// [entry][horizon][QUANTILE_COUNT], unit of the series; ok[entry] false where there is none. An
+// answer that is not finite, or over 10 times beyond anything seen, is counted in *ret_rejected.
+// entries with use[entry] false are not asked.
+int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, const bool *use,
+	double *rows, bool *ret_ok, size_t *ret_rejected); // -ENOMEM

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/loop/nng_fix.h"
+
+#include <errno.h>
+#include <nng/nng.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// The functions wrapped below are internal to nng: another version may call them otherwise.
+#if NNG_MAJOR_VERSION != 1 || NNG_MINOR_VERSION != 5 || NNG_PATCH_VERSION != 2
+#error "nng_fix.c was tested with nng 1.5.2 only: run tests/unit/proto/loop with this version first"
+#endif
+
+enum { BACKLOG = 4096 };
+
+static atomic_uint cpus;
+static atomic_uint_fast64_t oversized;
+
+int __real_nni_plat_errno(int error);
+int __wrap_nni_plat_errno(int error);
+int __wrap_nni_plat_errno(int error)
+{
+	return error == EPIPE ? NNG_ECONNSHUT : __real_nni_plat_errno(error);
+}
+
+uint32_t __real_nni_random(void);
+uint32_t __wrap_nni_random(void);
+uint32_t __wrap_nni_random(void)
+{
+	return __real_nni_random() & 0x7fffffffu;
+}
+
+void __real_nni_aio_finish_error(void *aio, int error);
+void __wrap_nni_aio_finish_error(void *aio, int error);
+void __wrap_nni_aio_finish_error(void *aio, int error)
+{
+	if (error == NNG_EMSGSIZE)
+		atomic_fetch_add(&oversized, 1);
+	__real_nni_aio_finish_error(aio, error);
+}
+
+static long believed_cpus(void)
+{
+	unsigned n = atomic_load(&cpus);
+	if (n > 0)
+		return n;
+	cpu_set_t set;
+	int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+	return count < 1 ? 1 : count > NNG_FIX_MAX_CPUS ? NNG_FIX_MAX_CPUS : count;
+}
+
+long __real_sysconf(int name);
+long __wrap_sysconf(int name);
+long __wrap_sysconf(int name)
+{
+	return name == _SC_NPROCESSORS_ONLN ? believed_cpus() : __real_sysconf(name);
+}
+
+int __real_listen(int fd, int backlog);
+int __wrap_listen(int fd, int backlog);
+int __wrap_listen(int fd, int backlog)
+{
+	return __real_listen(fd, backlog < BACKLOG ? BACKLOG : backlog);
+}
+
+void nng_fix_cpus(unsigned n)
+{
+	atomic_store(&cpus, n);
+}
+
+uint64_t nng_fix_oversized(void)
+{
+	return atomic_load(&oversized);
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counter-measures for the faults of nng 1.5.2, the version in Debian 12, all in one place.
+//
+// libnng.a is linked statically and the linker puts these functions in its way (petrel.cmake,
+// PETREL_NNG); nng itself is not changed. What is mended, each with a test in
+// tests/unit/proto/loop/test_nng_fix*.c:
+// - a peer that connects and vanishes wedges the listener for ever (nanomsg/nng#1518): EPIPE is no
+//   longer reported as "listener closed";
+// - half of all redials come at once (sign error in the back-off): random numbers lose their sign;
+// - one thread per CPU of the host, 216 on 192 CPUs (#1572): nng is told a small number;
+// - a backlog of 128 that a thousand agents overflow: at least 4,096;
+// - a message over the receive limit closes its connection without a trace: it is counted.
+// Beware: sysconf(_SC_NPROCESSORS_ONLN) is answered with the same small number for every object of
+// ours; count CPUs with sched_getaffinity().
+#pragma once
+
+#include <stdint.h>
+
+enum { NNG_FIX_MAX_CPUS = 4 };
+
+// How many CPUs nng shall believe in; 0: those of our affinity mask, at most NNG_FIX_MAX_CPUS.
+// Before nng's first call, later it changes nothing. nng starts 2 to 3 threads for each, and about
+// 7 more.
+void nng_fix_cpus(unsigned cpus);
+uint64_t nng_fix_oversized(void); // messages refused by the receive limit, in this process
