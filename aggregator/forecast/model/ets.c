@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "aggregator/forecast/model/member.h"
+#include "aggregator/forecast/model/past.h"
 #include "aggregator/forecast/model/simplex.h"
 
 enum {
@@ -29,11 +30,10 @@ struct ets {
 	struct ets_params p;
 	struct ets_state start; // before y[first]
 	size_t first;
-	double sigma;
-	double shape[QUANTILE_COUNT]; // of the one-step errors / sigma
-	struct ets_state state;       // before y[at]
+	struct ets_state state; // before y[at]
 	size_t at;
-	double *weights; // [max_horizon]
+	struct past past;
+	double *points; // [max_horizon]
 };
 
 double ets_expected(const struct ets_params *p, const struct ets_state *s)
@@ -270,45 +270,13 @@ static double search_form(struct search *s)
 	return left > 0 ? best + 2 * k + 2 * k * (k + 1) / left : INFINITY;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-// sigma and the shape of the one-step errors in the window of the fit.
-static int learn_errors(struct ets *m, const double *y, size_t n)
-{
-	double *e = malloc(n * sizeof(*e));
-	if (!e)
-		return -ENOMEM;
-	struct ets_state s = m->start;
-	struct ets_fit fit = ets_filter(&m->p, &s, y, n, e);
-	size_t k = 0;
-	for (size_t i = 0; i < n; i++)
-		if (!isnan(e[i]))
-			e[k++] = e[i];
-	size_t free_params = count_params(&m->p);
-	m->sigma = sqrt(fit.squares / (double)(k > free_params ? k - free_params : 1));
-	qsort(e, k, sizeof(*e), compare_doubles);
-	for (int i = 0; i < QUANTILE_COUNT; i++) {
-		double at = quantile_levels[i] * (double)(k - 1);
-		size_t low = (size_t)at;
-		double next = e[low + 1 < k ? low + 1 : low];
-		double q = e[low] + (next - e[low]) * (at - (double)low);
-		q = quantile_levels[i] < .5 ? fmin(q, 0) : quantile_levels[i] > .5 ? fmax(q, 0) : 0;
-		m->shape[i] = m->sigma > 0 && k >= 50 ? q / m->sigma : quantile_scores[i];
-	}
-	free(e);
-	return isfinite(m->sigma) ? 0 : -EDOM;
-}
-
 static void destroy(void *model)
 {
 	struct ets *m = model;
 	if (!m)
 		return;
-	free(m->weights);
+	past_done(&m->past);
+	free(m->points);
 	free(m);
 }
 
@@ -369,6 +337,54 @@ static int choose(struct ets *m, size_t period, const double *y, size_t n)
 	return least < INFINITY ? 0 : -EDOM;
 }
 
+static int roll_to(struct ets *m, size_t origin)
+{
+	if (origin < m->first)
+		return -EDOM;
+	if (origin < m->at) {
+		m->state = m->start;
+		m->at = m->first;
+	}
+	ets_filter(&m->p, &m->state, m->in->y + m->at, origin - m->at, NULL);
+	m->at = origin;
+	return isfinite(m->state.level) ? 0 : -EDOM;
+}
+
+static int points(void *model, size_t origin, size_t horizon, double *ret)
+{
+	struct ets *m = model;
+	int r = roll_to(m, origin);
+	if (r < 0)
+		return r;
+	struct ets_state s = m->state;
+	for (size_t h = 0; h < horizon; h++) {
+		ret[h] = ets_expected(&m->p, &s);
+		ets_update(&m->p, &s, NAN);
+	}
+	return 0;
+}
+
+static int fit(struct ets *m, size_t fit_end, size_t period)
+{
+	m->first = fit_end > FIT_MAX ? fit_end - FIT_MAX : 0;
+	if (period > 1) // the states start at phase 0
+		m->first -= m->first % period;
+	size_t n = fit_end - m->first;
+	int r = past_init(&m->past, m->in, fit_end);
+	if (r == 0)
+		r = choose(m, period, m->in->y + m->first, n);
+	if (r < 0)
+		return r;
+	m->state = m->start;
+	m->at = m->first;
+	m->points = malloc(m->in->max_horizon * sizeof(*m->points));
+	if (!m->points)
+		return -ENOMEM;
+	// the first errors show the start, not the model
+	size_t skip = period > 1 ? 2 * period : 10;
+	return past_learn(&m->past, points, m, m->first + (n > 4 * skip ? skip : n / 4), fit_end);
+}
+
 static int create(void **ret_model, const struct member_input *in, size_t fit_end, size_t period)
 {
 	if (fit_end < FIT_MIN || fit_end < 2 * period + 2)
@@ -377,24 +393,11 @@ static int create(void **ret_model, const struct member_input *in, size_t fit_en
 	if (!m)
 		return -ENOMEM;
 	m->in = in;
-	m->first = fit_end > FIT_MAX ? fit_end - FIT_MAX : 0;
-	if (period > 1) // the states start at phase 0
-		m->first -= m->first % period;
-	const double *y = in->y + m->first;
-	size_t n = fit_end - m->first;
-	int r = choose(m, period, y, n);
-	if (r == 0)
-		r = learn_errors(m, y, n);
-	m->weights = malloc(in->max_horizon * sizeof(*m->weights));
-	if (r == 0 && !m->weights)
-		r = -ENOMEM;
+	int r = fit(m, fit_end, period);
 	if (r < 0) {
 		destroy(m);
 		return r;
 	}
-	ets_error_weights(&m->p, in->max_horizon, m->weights);
-	m->state = m->start;
-	m->at = m->first;
 	*ret_model = m;
 	return 0;
 }
@@ -412,39 +415,13 @@ static int create_seasonal(void **ret_model, const struct member_input *in, size
 	return -ENODATA;
 }
 
-static int roll_to(struct ets *m, size_t origin)
-{
-	if (origin < m->first)
-		return -EDOM;
-	if (origin < m->at) {
-		m->state = m->start;
-		m->at = m->first;
-	}
-	ets_filter(&m->p, &m->state, m->in->y + m->at, origin - m->at, NULL);
-	m->at = origin;
-	return isfinite(m->state.level) ? 0 : -EDOM;
-}
-
 static int forecast(void *model, size_t origin, size_t horizon, double *ret)
 {
 	struct ets *m = model;
-	int r = roll_to(m, origin);
-	if (r < 0)
-		return r;
-	struct ets_state s = m->state;
-	double squares = 0, fourths = 0;
-	for (size_t h = 0; h < horizon; h++) {
-		double mean = ets_expected(&m->p, &s), c = m->weights[h] * m->weights[h];
-		ets_update(&m->p, &s, NAN);
-		squares += c;
-		fourths += c * c;
-		// the excess kurtosis of a sum of independent errors shrinks by this factor
-		double own = fourths / (squares * squares), sd = m->sigma * sqrt(squares);
-		for (int i = 0; i < QUANTILE_COUNT; i++)
-			ret[h * QUANTILE_COUNT + (size_t)i] =
-				mean + sd * (own * m->shape[i] + (1 - own) * quantile_scores[i]);
-	}
-	return 0;
+	int r = points(m, origin, horizon, m->points);
+	for (size_t h = 0; r == 0 && h < horizon; h++)
+		past_row(&m->past, origin, h, m->points[h], ret + h * QUANTILE_COUNT);
+	return r;
 }
 
 const struct member_ops member_ets = {"ets", create_level, forecast, destroy, save};

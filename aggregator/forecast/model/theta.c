@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "aggregator/forecast/model/member.h"
+#include "aggregator/forecast/model/past.h"
 #include "aggregator/forecast/model/simplex.h"
 
 enum {
@@ -27,12 +28,12 @@ struct theta {
 	struct theta_params p;
 	size_t period;
 	enum season_kind kind;
-	double sigma;
-	double shape[QUANTILE_COUNT];
-	double *index;    // [period], by phase from y[0]
-	double *adjusted; // [WINDOW]
-	double *filled;   // [n]
-	double *scratch;  // [n + 1]
+	struct past past;
+	double *points;           // [max_horizon]
+	double *index;            // [period], by phase from y[0]
+	double *scratch;          // [n + 1]
+	struct theta_state state; // before y[at], of the block
+	size_t block, first, at;
 };
 
 void theta_start(const struct theta_params *p, double first, struct theta_state *ret)
@@ -81,16 +82,6 @@ double theta_cost(const struct theta_params *p, const double *y, size_t n, struc
 }
 
 // --- season
-
-// Last value carried on: the season is then estimated from mostly known values.
-static void fill(const double *y, size_t n, double *ret)
-{
-	double last = NAN;
-	for (size_t i = 0; i < n && isnan(last); i++)
-		last = y[i];
-	for (size_t i = 0; i < n; i++)
-		ret[i] = last = isnan(y[i]) ? last : y[i];
-}
 
 static double autocorrelation(const double *z, size_t n, size_t lag, double mean, double variance)
 {
@@ -170,19 +161,37 @@ static double adjust(const struct theta *m, double y, size_t t)
 	return m->kind == SEASON_MULTIPLY ? y / index : y - index;
 }
 
-// Renews the season from y[0..end) and writes the adjusted window before end; returns its length.
-static size_t adjusted_window(struct theta *m, size_t end)
+// Origins of one block share season and start of the states, so that the states can walk on from
+// one origin to the next. What an origin gets depends on nothing but the values before it.
+static size_t block_of(const struct theta *m, size_t origin)
 {
-	if (m->kind != SEASON_NONE) {
-		fill(m->in->y, end, m->filled);
-		learn_index(m, m->filled, end, m->index);
+	size_t length = m->period >= 4 ? (m->period + 3) / 4 : 16;
+	return origin < 2 * m->period + length ? origin : origin - origin % length;
+}
+
+// Renews the season from the values before the block of this origin.
+static void open_block(struct theta *m, size_t origin)
+{
+	size_t block = block_of(m, origin);
+	m->block = block;
+	if (m->kind != SEASON_NONE)
+		learn_index(m, m->past.z, block, m->index);
+	m->first = block > WINDOW ? block - WINDOW : 0;
+	m->at = m->first;
+}
+
+static void walk_to(struct theta *m, size_t origin)
+{
+	if (m->block != block_of(m, origin) || m->at > origin)
+		open_block(m, origin);
+	for (; m->at < origin; m->at++) {
+		double y = adjust(m, m->in->y[m->at], m->at);
+		if (m->at > m->first)
+			theta_update(&m->p, &m->state, y);
+		else
+			theta_start(&m->p, isnan(y) ? adjust(m, m->past.z[m->at], m->at) : y,
+				&m->state);
 	}
-	size_t first = end > WINDOW ? end - WINDOW : 0;
-	while (first < end && isnan(m->in->y[first]))
-		first++;
-	for (size_t t = first; t < end; t++)
-		m->adjusted[t - first] = adjust(m, m->in->y[t], t);
-	return end - first;
 }
 
 // --- the member
@@ -207,68 +216,24 @@ static double search_value(const double *x, void *arg)
 	return theta_cost(&s->p, s->y, s->n, NULL);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static int learn_errors(struct theta *m, size_t n)
-{
-	double *e = malloc(n * sizeof(*e)), squares = 0;
-	if (!e)
-		return -ENOMEM;
-	struct theta_state s;
-	size_t k = 0;
-	theta_start(&m->p, m->adjusted[0], &s);
-	for (size_t i = 1; i < n; i++) {
-		double error = theta_update(&m->p, &s, m->adjusted[i]);
-		if (i < 3 || isnan(m->adjusted[i]))
-			continue;
-		e[k++] = error;
-		squares += error * error;
-	}
-	m->sigma = sqrt(squares / fmax((double)k - 3, 1));
-	qsort(e, k, sizeof(*e), compare_doubles);
-	for (int i = 0; i < QUANTILE_COUNT; i++) {
-		m->shape[i] = quantile_scores[i];
-		if (k < 50 || !(m->sigma > 0))
-			continue;
-		double at = quantile_levels[i] * (double)(k - 1);
-		size_t low = (size_t)at;
-		double next = e[low + 1 < k ? low + 1 : low];
-		double q = (e[low] + (next - e[low]) * (at - (double)low)) / m->sigma;
-		m->shape[i] = quantile_levels[i] < .5   ? fmin(q, 0)
-			      : quantile_levels[i] > .5 ? fmax(q, 0)
-							: 0;
-	}
-	free(e);
-	return isfinite(m->sigma) ? 0 : -EDOM;
-}
-
 static void destroy(void *model)
 {
 	struct theta *m = model;
 	if (!m)
 		return;
+	past_done(&m->past);
+	free(m->points);
 	free(m->index);
-	free(m->adjusted);
-	free(m->filled);
 	free(m->scratch);
 	free(m);
 }
 
 static int allocate(struct theta *m, size_t n)
 {
-	m->adjusted = malloc(WINDOW * sizeof(double));
-	if (!m->adjusted)
-		return -ENOMEM;
-	if (m->period < 4)
-		return 0;
-	m->index = malloc(m->period * sizeof(double));
-	m->filled = malloc(n * sizeof(double));
+	m->points = malloc(m->in->max_horizon * sizeof(double));
+	m->index = malloc((m->period + 1) * sizeof(double));
 	m->scratch = malloc((n + 1) * sizeof(double));
-	return m->index && m->filled && m->scratch ? 0 : -ENOMEM;
+	return m->points && m->index && m->scratch ? 0 : -ENOMEM;
 }
 
 static void choose_season(struct theta *m, size_t fit_end)
@@ -276,17 +241,17 @@ static void choose_season(struct theta *m, size_t fit_end)
 	m->kind = SEASON_NONE;
 	if (m->period < 4 || fit_end < 2 * m->period)
 		return;
-	fill(m->in->y, fit_end, m->filled);
-	if (isnan(m->filled[0]) || !season_is_significant(m->filled, fit_end, m->period))
+	const double *z = m->past.z;
+	if (!season_is_significant(z, fit_end, m->period))
 		return;
 	double least = INFINITY;
 	for (size_t i = 0; i < fit_end; i++)
-		least = fmin(least, m->filled[i]);
+		least = fmin(least, z[i]);
 	m->kind = least > 0 ? SEASON_MULTIPLY : SEASON_ADD;
-	if (learn_index(m, m->filled, fit_end, m->index))
+	if (learn_index(m, z, fit_end, m->index))
 		return;
 	m->kind = m->kind == SEASON_MULTIPLY ? SEASON_ADD : SEASON_NONE;
-	if (m->kind == SEASON_ADD && !learn_index(m, m->filled, fit_end, m->index))
+	if (m->kind == SEASON_ADD && !learn_index(m, z, fit_end, m->index))
 		m->kind = SEASON_NONE;
 }
 
@@ -308,26 +273,52 @@ static bool load(const struct member_input *in, struct theta_params *ret)
 	return true;
 }
 
+// Searches on the newest window before fit_end.
+static int search_params(struct theta *m, size_t fit_end)
+{
+	size_t first = fit_end > WINDOW ? fit_end - WINDOW : 0, n = fit_end - first;
+	double *adjusted = malloc(n * sizeof(*adjusted)), x[] = {0, 0, .5};
+	if (!adjusted)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		adjusted[i] = adjust(m, m->in->y[first + i], first + i);
+	adjusted[0] = adjust(m, m->past.z[first], first);
+	struct search s = {.y = adjusted, .n = n};
+	struct simplex simplex = {.value = search_value,
+		.arg = &s,
+		.n = 3,
+		.step = .5,
+		.tolerance = 1e-5,
+		.evaluations = EVALUATIONS};
+	bool found = isfinite(simplex_minimise(&simplex, x));
+	from_free(x, adjusted, &m->p);
+	free(adjusted);
+	return found ? 0 : -EDOM;
+}
+
 static int fit(struct theta *m, size_t fit_end)
 {
 	choose_season(m, fit_end);
-	size_t n = adjusted_window(m, fit_end);
-	if (n < FIT_MIN)
-		return -ENODATA;
-	if (!load(m->in, &m->p)) {
-		struct search s = {.y = m->adjusted, .n = n};
-		double x[] = {0, 0, .5};
-		struct simplex simplex = {.value = search_value,
-			.arg = &s,
-			.n = 3,
-			.step = .5,
-			.tolerance = 1e-5,
-			.evaluations = EVALUATIONS};
-		if (!isfinite(simplex_minimise(&simplex, x)))
+	m->block = SIZE_MAX;
+	return load(m->in, &m->p) ? 0 : search_params(m, fit_end);
+}
+
+static int points(void *model, size_t origin, size_t horizon, double *ret)
+{
+	struct theta *m = model;
+	if (origin < 2 * m->period || origin < FIT_MIN)
+		return -EDOM;
+	walk_to(m, origin);
+	struct theta_state s = m->state;
+	for (size_t h = 0; h < horizon; h++) {
+		double mean = theta_expected(&m->p, &s);
+		theta_update(&m->p, &s, NAN);
+		double index = m->kind == SEASON_NONE ? 0 : m->index[(origin + h) % m->period];
+		ret[h] = m->kind == SEASON_MULTIPLY ? mean * index : mean + index;
+		if (!isfinite(ret[h]))
 			return -EDOM;
-		from_free(x, m->adjusted, &m->p);
 	}
-	return learn_errors(m, n);
+	return 0;
 }
 
 static int create(void **ret_model, const struct member_input *in, size_t fit_end)
@@ -339,9 +330,14 @@ static int create(void **ret_model, const struct member_input *in, size_t fit_en
 		return -ENOMEM;
 	m->in = in;
 	m->period = in->n_periods ? in->periods[0] : 0;
-	int r = allocate(m, in->n);
+	size_t first = fit_end / 3 > 2 * m->period ? fit_end / 3 : 2 * m->period;
+	int r = past_init(&m->past, in, fit_end);
+	if (r == 0)
+		r = allocate(m, in->n);
 	if (r == 0)
 		r = fit(m, fit_end);
+	if (r == 0)
+		r = past_learn(&m->past, points, m, first, fit_end);
 	if (r < 0) {
 		destroy(m);
 		return r;
@@ -353,29 +349,10 @@ static int create(void **ret_model, const struct member_input *in, size_t fit_en
 static int forecast(void *model, size_t origin, size_t horizon, double *ret)
 {
 	struct theta *m = model;
-	size_t n = adjusted_window(m, origin);
-	if (n < FIT_MIN)
-		return -EDOM;
-	struct theta_state s;
-	theta_cost(&m->p, m->adjusted, n, &s);
-	double squares = 1, fourths = 1, a = m->p.alpha * m->p.alpha;
-	for (size_t h = 0; h < horizon; h++) {
-		double mean = theta_expected(&m->p, &s), *row = ret + h * QUANTILE_COUNT;
-		theta_update(&m->p, &s, NAN);
-		if (h > 0) {
-			squares += a;
-			fourths += a * a;
-		}
-		double own = fourths / (squares * squares), sd = m->sigma * sqrt(squares);
-		double index = m->kind == SEASON_NONE ? 0 : m->index[(origin + h) % m->period];
-		for (int i = 0; i < QUANTILE_COUNT; i++) {
-			double q = mean + sd * (own * m->shape[i] + (1 - own) * quantile_scores[i]);
-			row[i] = m->kind == SEASON_MULTIPLY ? q * index : q + index;
-		}
-		if (!isfinite(row[0]) || !isfinite(row[QUANTILE_COUNT - 1]))
-			return -EDOM;
-	}
-	return 0;
+	int r = points(m, origin, horizon, m->points);
+	for (size_t h = 0; r == 0 && h < horizon; h++)
+		past_row(&m->past, origin, h, m->points[h], ret + h * QUANTILE_COUNT);
+	return r;
 }
 
 const struct member_ops member_theta = {"theta", create, forecast, destroy, save};
