@@ -73,8 +73,40 @@ static size_t escape(struct buf *out, const char *s, size_t left)
 	return 1;
 }
 
+// Bytes at the start that need no second look: what nearly every name and key consists of.
+static size_t simple_run(const char *s, size_t len)
+{
+	size_t n = 0;
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\' &&
+		s[n] != '<' && s[n] != '>' && s[n] != '&')
+		n++;
+	return n;
+}
+
+// The whole value in one piece, if nothing in it needs an escape.
+static bool simple_text(struct json *j, const char *text, size_t len)
+{
+	if (simple_run(text, len) != len)
+		return false;
+	char *room = buf_reserve(j->out, len + 3);
+	if (!room)
+		return true; // past the cap: the buffer remembers
+	size_t n = 0;
+	if (j->comma)
+		room[n++] = ',';
+	j->comma = true;
+	room[n++] = '"';
+	memcpy(room + n, text, len);
+	n += len;
+	room[n++] = '"';
+	buf_commit(j->out, n);
+	return true;
+}
+
 void json_text_n(struct json *j, const char *text, size_t len)
 {
+	if (simple_text(j, text, len))
+		return;
 	separate(j);
 	buf_append(j->out, "\"", 1);
 	for (size_t i = 0; i < len;) {
@@ -105,16 +137,30 @@ void json_key(struct json *j, const char *key)
 	j->comma = false;
 }
 
+static void digits(struct json *j, uint64_t value, bool minus)
+{
+	char text[24];
+	size_t at = sizeof(text);
+	do {
+		text[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	if (minus)
+		text[--at] = '-';
+	if (j->comma)
+		text[--at] = ',';
+	j->comma = true;
+	buf_append(j->out, text + at, sizeof(text) - at);
+}
+
 void json_i64(struct json *j, int64_t value)
 {
-	separate(j);
-	buf_printf(j->out, "%lld", (long long)value);
+	digits(j, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0);
 }
 
 void json_u64(struct json *j, uint64_t value)
 {
-	separate(j);
-	buf_printf(j->out, "%llu", (unsigned long long)value);
+	digits(j, value, false);
 }
 
 void json_u64_text(struct json *j, uint64_t value)

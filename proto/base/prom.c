@@ -33,10 +33,8 @@ static void write_value(struct buf *out, double value)
 {
 	if (isinf(value))
 		buf_text(out, value > 0 ? "+Inf" : "-Inf");
-	else if (value == floor(value) && fabs(value) < 9007199254740992.0)
-		buf_printf(out, "%.0f", value);
 	else
-		buf_printf(out, "%.9g", value);
+		buf_printf(out, "%.16g", value); // a time in seconds keeps its milliseconds
 }
 
 void prom_sample(struct prom *p, const struct prom_label *labels, int n_labels, double value)

@@ -18,13 +18,13 @@ static void samples_are_written_as_prometheus_reads_them(void **state)
 	prom_family(&p, "petrel_x_total", "counter", "What it counts.");
 	prom_sample(&p, PROM_LABELS({"cluster", "a"}, {"left_out", NULL}, {"node", "b"}), 3);
 	prom_sample(&p, PROM_LABELS({"left_out", NULL}), 0.25);
-	prom_single(&p, "petrel_y", "gauge", "Big.", 4503599627370497.0);
+	prom_single(&p, "petrel_y", "gauge", "Big.", 1795503030.123);
 	assert_string_equal(out.data, "# HELP petrel_x_total What it counts.\n"
 				      "# TYPE petrel_x_total counter\n"
 				      "petrel_x_total{cluster=\"a\",node=\"b\"} 3\n"
 				      "petrel_x_total 0.25\n"
 				      "# HELP petrel_y Big.\n# TYPE petrel_y gauge\n"
-				      "petrel_y 4503599627370497\n");
+				      "petrel_y 1795503030.123\n");
 }
 
 static void a_hostile_label_value_stays_inside_its_quotes(void **state)
