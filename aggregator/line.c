@@ -243,12 +243,13 @@ static void on_tick(uv_timer_t *timer)
 
 // --- what show asks the line for ------------------------------------------------------------
 
-static int find_forecast(void *arg, const char *cluster, enum entity_kind kind, const char *name,
-	enum show_horizon horizon, struct show_forecast *ret)
+static int find_forecast(
+	void *arg, const struct show_series *series, struct show_forecast *ret)
 {
 	struct line *l = arg;
 	struct service_outlook o;
-	int r = service_get(l->service, cluster, kind, name, (enum service_horizon)horizon, &o);
+	int r = service_get(l->service, series->cluster, series->kind, series->name,
+		(enum service_horizon)series->horizon, &o);
 	if (r < 0)
 		return r;
 	*ret = (struct show_forecast){.outlook = o.outlook,

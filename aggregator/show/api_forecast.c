@@ -74,8 +74,8 @@ int api_forecast(struct api_call *a)
 	struct show_sources *s = &a->core->sources;
 	struct query *q = &a->query;
 	struct show_forecast f = {.coverage80_permille = -1, .metric = METRIC_DEMAND_HIGH};
-	int r = s->forecast ? s->forecast(s->arg, q->cluster, q->kind, q->name, q->horizon, &f)
-			    : -ENOENT;
+	const struct show_series series = {q->cluster, q->kind, q->name, q->horizon};
+	int r = s->forecast ? s->forecast(s->arg, &series, &f) : -ENOENT;
 	if (r < 0) {
 		problem_set(a->problem, 404, "not-found", "%s '%.80s' in '%.60s' is not forecast",
 			entity_kind_name(q->kind), q->name, q->cluster);

@@ -94,9 +94,8 @@ static void put_forecast(struct show_core *c, struct json *j, const struct fleet
 {
 	struct show_forecast f = {0};
 	json_key(j, "forecast");
-	if (!c->sources.forecast ||
-		c->sources.forecast(
-			c->sources.arg, g->cluster, ENTITY_GROUP, g->name, SHOW_HOUR, &f) < 0 ||
+	const struct show_series series = {g->cluster, ENTITY_GROUP, g->name, SHOW_HOUR};
+	if (!c->sources.forecast || c->sources.forecast(c->sources.arg, &series, &f) < 0 ||
 		!f.outlook || f.outlook->basis == OUTLOOK_EMPTY || f.outlook->horizon == 0) {
 		json_null(j);
 		return;

@@ -52,13 +52,14 @@ int feed_notice(struct publish *f, const struct notice *n, uint64_t now_ns)
 	return publish(f, topic, &line, now_ns);
 }
 
-int feed_forecast(struct publish *f, const char *cluster, const char *kind, const char *name,
-	const struct outlook *o, uint64_t now_ns)
+int feed_forecast(struct publish *f, const struct show_series *series, const struct outlook *o,
+	uint64_t now_ns)
 {
 	if (!f)
 		return 0;
 	char topic[TOPIC_MAX_BYTES];
-	snprintf(topic, sizeof(topic), "forecast.%s.%s.%s", cluster, kind, name);
+	snprintf(topic, sizeof(topic), "forecast.%s.%s.%s", series->cluster,
+		entity_kind_name(series->kind), series->name);
 	autobuf line;
 	buf_init(&line, LINE_MAX_BYTES);
 	outlook_print(o, &line);

@@ -10,18 +10,18 @@
 #pragma once
 
 #include "aggregator/decide/plan.h"
+#include "aggregator/show/show.h"
 #include "proto/wire/notice.h"
 #include "proto/wire/sample.h"
 
 #include <stdint.h>
 
-struct outlook;
 struct publish;
 
 int feed_sample(struct publish *f, const struct sample *s, uint64_t now_ns);
 int feed_notice(struct publish *f, const struct notice *n, uint64_t now_ns);
-int feed_forecast(struct publish *f, const char *cluster, const char *kind, const char *name,
-	const struct outlook *o, uint64_t now_ns);
+int feed_forecast(struct publish *f, const struct show_series *series, const struct outlook *o,
+	uint64_t now_ns);
 // A plan line is its id, mode and steps without the inputs and guards (those are at
 // /api/v1/plans/ID): a line of the feed is at most 64 KiB.
 int feed_plan(struct publish *f, const struct plan *p, uint64_t now_ns);

@@ -27,8 +27,9 @@ static void take_forecast(struct show_core *c, struct row *r)
 {
 	struct show_forecast f = {.coverage80_permille = -1};
 	r->peak_q50 = r->peak_q95 = r->loss_ratio = r->coverage = NAN;
-	if (!c->sources.forecast || c->sources.forecast(c->sources.arg, r->group->cluster,
-					    ENTITY_GROUP, r->group->name, SHOW_HOUR, &f) < 0)
+	const struct show_series series = {
+		r->group->cluster, ENTITY_GROUP, r->group->name, SHOW_HOUR};
+	if (!c->sources.forecast || c->sources.forecast(c->sources.arg, &series, &f) < 0)
 		return;
 	if (f.coverage80_permille >= 0)
 		r->coverage = f.coverage80_permille / 1000.0;

@@ -59,6 +59,12 @@ struct show_forecast {
 	uint64_t scored;             // forecasts compared with the truth so far
 };
 enum show_horizon { SHOW_HOUR, SHOW_DAY, SHOW_MONTH, SHOW_HORIZON_COUNT };
+struct show_series { // which forecast
+	const char *cluster;
+	enum entity_kind kind;
+	const char *name;
+	enum show_horizon horizon;
+};
 
 struct show_audit_entry {
 	uint64_t seq;
@@ -76,8 +82,7 @@ struct show_sources {
 	const struct intake_counters *intake;
 	const struct lane_counters *data_lane, *urgent_lane;
 	// 0, or -ENOENT for a series that is not forecast at all.
-	int (*forecast)(void *arg, const char *cluster, enum entity_kind kind, const char *name,
-		enum show_horizon horizon, struct show_forecast *ret);
+	int (*forecast)(void *arg, const struct show_series *series, struct show_forecast *ret);
 	// Newest first, at most limit; stops when on_entry returns nonzero.
 	int (*each_audit)(void *arg, size_t limit,
 		int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg);

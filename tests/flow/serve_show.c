@@ -16,6 +16,7 @@
 #include "proto/base/rng.h"
 #include "proto/base/text.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ static void feed_node(struct sample *s, uint64_t i, int64_t now_ms)
 	s->n_cgroups = 0;
 	if (i == 0)
 		add_units(s);
-	fleet_on_sample(w.fleet, s, now_ms, 3);
+	fleet_on_sample(w.fleet, s, now_ms);
 	put(s->cluster, ENTITY_NODE, s->node, now_ms, &s->node_scope);
 	put(s->cluster, ENTITY_GROUP, s->group, now_ms, &s->node_scope);
 	for (size_t k = 0; k < s->n_cgroups; k++) {
@@ -209,13 +210,13 @@ static int make_outlook(void)
 	return 0;
 }
 
-static int on_forecast(void *arg, const char *cluster, enum entity_kind kind, const char *name,
-	enum show_horizon horizon, struct show_forecast *ret)
+static int on_forecast(void *arg, const struct show_series *series, struct show_forecast *ret)
 {
-	if (kind != ENTITY_GROUP || !fleet_find_group(w.fleet, cluster, name))
-		return -2; // ENOENT
+	if (series->kind != ENTITY_GROUP ||
+		!fleet_find_group(w.fleet, series->cluster, series->name))
+		return -ENOENT;
 	ret->metric = METRIC_DEMAND_HIGH;
-	if (horizon != SHOW_HOUR) {
+	if (series->horizon != SHOW_HOUR) {
 		text_copy(ret->why, sizeof(ret->why), "needs two days of history, has one");
 		return 0;
 	}

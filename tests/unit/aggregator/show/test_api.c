@@ -52,7 +52,7 @@ static void add_node(const char *cluster, const char *name, int64_t millicores, 
 		v->hists_present = 1u << HIST_RUNQ_LATENCY;
 		v->hists[HIST_RUNQ_LATENCY].buckets[4] = 100;
 	}
-	fleet_on_sample(w.fleet, s, now - 500, 0);
+	fleet_on_sample(w.fleet, s, now - 500);
 	struct store_entity *e;
 	assert_int_equal(store_entity(w.store, cluster, ENTITY_NODE, name, &e), 0);
 	assert_int_equal(store_put(w.store, e, now - 500, 2000, v), 0);
