@@ -14,7 +14,8 @@ enum {
 	POLLS_PER_QUESTION = 2,
 	TOKEN_BYTES = 512,
 	IDENTITY_RETRY_MS = 30000,
-	TOKEN_RETRY_MS = 1000
+	TOKEN_RETRY_MS = 1000,
+	IDENTITY_WAIT_MS = 2000,
 };
 
 static const struct {
@@ -82,6 +83,7 @@ struct watch {
 };
 
 static void ask(struct poll *p);
+static void on_question(uv_timer_t *timer);
 
 const char *watch_question_name(enum watch_question q)
 {
@@ -236,13 +238,26 @@ static void take_body(struct watch *w, int question, const struct imds_answer *a
 		tell(w, &gone);
 }
 
+// The ids of notices are made of the instance id, so the questions begin when it is known, or after
+// IDENTITY_WAIT_MS with the node's name in its place; what was told under that name is told again
+// under the right one.
+static void know_instance(struct watch *w)
+{
+	w->identity.known = true;
+	w->known.n = 0;
+	for (int q = 0; q < WATCH_QUESTION_COUNT; q++)
+		if (w->options.period_ms[q] && w->questions[q].asked == 0)
+			uv_timer_start(&w->questions[q].timer, on_question, 0, 0);
+}
+
 static void take_identity(struct watch *w, int index, const struct imds_answer *a)
 {
 	if (identities[index].offset == 0 && index == IDENTITIES - 1)
 		w->identity.tags_status = a->status;
 	else if (a->status == 200 && text_is_name(a->body, a->body_len, 31))
 		memcpy((char *)&w->identity + identities[index].offset, a->body, a->body_len + 1);
-	w->identity.known = w->identity.instance_id[0] != '\0';
+	if (!w->identity.known && w->identity.instance_id[0])
+		know_instance(w);
 	if (++w->identity_at < IDENTITIES) {
 		ask(&w->identity_poll);
 	} else if (w->identity.known && w->options.on_identity) {
@@ -373,7 +388,7 @@ static void init_question(struct watch *w, int index)
 	for (int i = 0; i < POLLS_PER_QUESTION; i++)
 		q->polls[i] = (struct poll){.watch = w, .question = index};
 	if (w->options.period_ms[index])
-		uv_timer_start(&q->timer, on_question, 0, 0);
+		uv_timer_start(&q->timer, on_question, IDENTITY_WAIT_MS, 0);
 }
 
 int watch_start(struct watch **ret, uv_loop_t *loop, const struct watch_options *o)

@@ -151,7 +151,7 @@ async def serve(instance, reader, writer):
     try:
         while await serve_one(instance, reader, writer):
             pass
-    except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+    except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, asyncio.CancelledError):
         pass
     finally:
         writer.close()
