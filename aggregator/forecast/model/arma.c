@@ -170,6 +170,25 @@ int arma_fit_orders(const double *y, size_t n, const struct arma *orders, const 
 	return rc;
 }
 
+int arma_refit(const double *y, size_t n, struct arma_fit *fit)
+{
+	const struct arma *m = &fit->model;
+	double mean, start[2 * ARMA_MAX] = {0}, ma[ARMA_MAX];
+	double *w = centred(y, n, m->d == 0, &mean);
+	if (!w)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->q; i++)
+		ma[i] = -m->theta[i];
+	if (!free_from_phi(m->phi, m->p, start) || !free_from_phi(ma, m->q, start + m->p))
+		memset(start, 0, sizeof(start));
+	struct target g = {w, n, *m};
+	int rc = fit_centred(&g, start, false, fit);
+	if (rc == 0)
+		fit->mean = mean;
+	free(w);
+	return rc;
+}
+
 // What the sixteen candidates are ranked with.
 struct ranking {
 	double gram[LAGS * LAGS]; // y[t-1..3], e[t-1..3], y[t]

@@ -33,5 +33,7 @@ int arma_fit_orders(const double *y, size_t n, const struct arma *orders, const 
 	struct arma_fit *ret);
 // Orders too. -ENODATA with under 12 known values, -EDOM if nothing fits.
 int arma_fit_auto(const double *y, size_t n, size_t most_differences, struct arma_fit *ret);
+// Better parameters for a series that has changed a little: same orders, started from *fit.
+int arma_refit(const double *y, size_t n, struct arma_fit *fit);
 // Variance of the error h + 1 steps ahead, h < horizon, in units of the innovation variance.
 void arma_error_variance(const struct arma *model, size_t horizon, double *ret);

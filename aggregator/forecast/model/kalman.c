@@ -218,39 +218,38 @@ static void count_error(struct likelihood *l, double error, double f, double *pr
 }
 
 // Without gaps the covariance changes by a matrix of rank one, size * change change', so that only
-// a vector has to be carried (Morf, Sidhu and Kailath, IEEE Trans. Automatic Control 19, 1974). k
-// is at its start, with a stationary covariance, and is left where it was.
+// a vector has to be carried (Morf, Sidhu and Kailath, IEEE Trans. Automatic Control 19, 1974). It
+// sees the differenced series, so there are no level states; vectors are padded with zeros to a
+// fixed length, because this is where all the time of a search goes.
+enum { LEAN = ARMA_MAX + 1 };
+
 struct lean {
-	struct kalman k; // without level states: it sees the differenced series
-	double gain[KALMAN_STATES], change[KALMAN_STATES];
-	double f, size;
+	double phi[LEAN], a[LEAN + 1], gain[LEAN], change[LEAN + 1];
+	double f, inverse_f, size;
 	bool steady;
 };
 
 static void lean_start(struct lean *s, const struct kalman *k)
 {
-	s->k = *k;
-	s->k.model.d = 0;
-	s->k.m = k->r;
+	memset(s, 0, sizeof(*s));
+	memcpy(s->phi, k->model.phi, k->model.p * sizeof(double));
 	s->f = k->cov[0][0];
+	s->inverse_f = 1 / s->f;
 	s->size = -1 / s->f;
-	s->steady = false;
-	for (size_t i = 0; i < k->r; i++)
-		s->gain[i] = k->cov[i][0];
-	advance(&s->k, s->gain);
-	memcpy(s->change, s->gain, sizeof(s->change));
+	for (size_t i = 0; i < LEAN; i++)
+		s->gain[i] = s->phi[i] * s->f + (i + 1 < k->r ? k->cov[i + 1][0] : 0);
+	memcpy(s->change, s->gain, sizeof(s->gain));
 }
 
 static void lean_covariance(struct lean *s)
 {
-	size_t r = s->k.r;
-	double moved[KALMAN_STATES], seen = s->change[0], before = s->f, most = 0;
-	memcpy(moved, s->change, sizeof(moved));
-	advance(&s->k, moved);
+	double seen = s->change[0], before = s->f, most = 0;
 	s->f += seen * seen * s->size;
-	for (size_t i = 0; i < r; i++) {
-		s->gain[i] += moved[i] * (s->size * seen);
-		s->change[i] = moved[i] - s->gain[i] * (seen / s->f);
+	s->inverse_f = 1 / s->f;
+	for (size_t i = 0; i < LEAN; i++) {
+		double moved = s->phi[i] * seen + s->change[i + 1];
+		s->gain[i] += moved * (s->size * seen);
+		s->change[i] = moved - s->gain[i] * (seen * s->inverse_f);
 		most += s->change[i] * s->change[i];
 	}
 	s->size += s->size * s->size * seen * seen / before;
@@ -259,10 +258,9 @@ static void lean_covariance(struct lean *s)
 
 static double lean_step(struct lean *s, double w)
 {
-	double error = w - s->k.a[0], share = error / s->f;
-	advance(&s->k, s->k.a);
-	for (size_t i = 0; i < s->k.r; i++)
-		s->k.a[i] += s->gain[i] * share;
+	double error = w - s->a[0], share = error * s->inverse_f, first = s->a[0];
+	for (size_t i = 0; i < LEAN; i++)
+		s->a[i] = s->phi[i] * first + s->a[i + 1] + s->gain[i] * share;
 	return error;
 }
 
@@ -299,6 +297,24 @@ int kalman_likelihood_stretches(
 	l.log_det += log(product);
 	*ret = l;
 	return isfinite(l.squares) && isfinite(l.log_det) ? 0 : -EDOM;
+}
+
+void kalman_whiten(
+	const struct kalman *start, const double *known, const double *x, size_t n, double *ret)
+{
+	struct lean s;
+	size_t run = 0, d = start->model.d;
+	for (size_t t = 0; t < n; t++) {
+		ret[t] = NAN;
+		run = isnan(known[t]) ? 0 : run + 1;
+		if (run <= d)
+			continue;
+		if (run == d + 1)
+			lean_start(&s, start);
+		else if (!s.steady)
+			lean_covariance(&s);
+		ret[t] = lean_step(&s, difference(x + t, d)) / sqrt(s.f);
+	}
 }
 
 int kalman_likelihood(const struct arma *model, const double *y, size_t n, struct likelihood *ret)

@@ -48,5 +48,10 @@ int kalman_likelihood(const struct arma *model, const double *y, size_t n, struc
 // stretches that are taken as independent. What searches over parameters use.
 int kalman_likelihood_stretches(
 	const struct arma *model, const double *y, size_t n, struct likelihood *ret);
+// One-step errors divided by their standard deviation, NAN where there is none: what generalised
+// least squares needs of the series and of every regressor. Gaps (of `known`, NAN = missing) count
+// as above.
+void kalman_whiten(
+	const struct kalman *start, const double *known, const double *x, size_t n, double *ret);
 // Log-likelihood at its best innovation variance, squares / n.
 double likelihood_log(const struct likelihood *l);

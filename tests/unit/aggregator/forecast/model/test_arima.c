@@ -202,6 +202,66 @@ static void a_gap_makes_the_next_forecast_less_sure_and_nothing_else(void **stat
 	assert_int_equal(kalman_start(&k, &wild), -EDOM);
 }
 
+static void the_arima_member_never_looks_past_the_origin(void **state)
+{
+	check_no_look_ahead(&member_arima);
+}
+
+static void the_arima_member_survives_hostile_series(void **state)
+{
+	check_hostile(&member_arima);
+}
+
+static void the_arima_member_gives_the_same_answer_twice(void **state)
+{
+	check_repeatable(&member_arima);
+}
+
+static void the_arima_member_beats_yesterday_and_its_band_holds(void **state)
+{
+	double coverage, ratio = check_skill(&member_arima, &coverage);
+	assert_true(ratio < 0.75);
+	assert_true(coverage > 0.68 && coverage < 0.92);
+}
+
+static void a_season_far_over_24_is_followed_by_its_harmonics(void **state)
+{
+	enum { N = 2000, H = 100 };
+	static double y[N];
+	struct rng r;
+	rng_init(&r, 8);
+	for (size_t t = 0; t < N; t++)
+		y[t] = 50 + 30 * sin(2 * M_PI * (double)t / 500) + rng_normal(&r);
+	struct member_input in = check_input(y, N, H);
+	in.periods[0] = 500;
+	in.n_periods = 1;
+	double *q = check_forecast(&member_arima, &in, N, N);
+	for (size_t h = 0; h < H; h++)
+		assert_true(fabs(q[h * QUANTILE_COUNT + 4] -
+				    (50 + 30 * sin(2 * M_PI * (double)(N + h) / 500))) < 3);
+	free(q);
+}
+
+static void a_regressor_explains_what_no_season_does(void **state)
+{
+	enum { N = 400, H = 24 };
+	double *y = check_series(N, 12), x[N + H];
+	struct rng r;
+	rng_init(&r, 4);
+	for (size_t t = 0; t < N + H; t++)
+		x[t] = rng_below(&r, 6) == 0;
+	for (size_t t = 0; t < N; t++)
+		y[t] += 100 * x[t];
+	struct member_input in = check_input(y, N, H);
+	in.regressors = x;
+	in.n_regressors = 1;
+	double *q = check_forecast(&member_arima, &in, N, N);
+	for (size_t h = 0; h < H; h++)
+		assert_true((q[h * QUANTILE_COUNT + 4] > 155) == (x[N + h] > 0));
+	free(q);
+	free(y);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +270,12 @@ int main(void)
 		cmocka_unit_test(free_numbers_always_give_a_stationary_process),
 		cmocka_unit_test(the_search_finds_the_process_that_made_the_series),
 		cmocka_unit_test(a_gap_makes_the_next_forecast_less_sure_and_nothing_else),
+		cmocka_unit_test(the_arima_member_never_looks_past_the_origin),
+		cmocka_unit_test(the_arima_member_survives_hostile_series),
+		cmocka_unit_test(the_arima_member_gives_the_same_answer_twice),
+		cmocka_unit_test(the_arima_member_beats_yesterday_and_its_band_holds),
+		cmocka_unit_test(a_season_far_over_24_is_followed_by_its_harmonics),
+		cmocka_unit_test(a_regressor_explains_what_no_season_does),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
