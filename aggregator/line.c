@@ -171,9 +171,9 @@ static int write_audit(struct line *l, const char *kind, const struct plan *p)
 
 static void decide_cluster(struct line *l, const struct fleet_cluster *c, int64_t now_ms)
 {
-	const struct view_sources from = {l->fleet, l->store, l->service, l->status.paused};
+	const struct view_sources from = {l->fleet, l->store, l->service, l->status.paused, now_ms};
 	struct cluster_view view;
-	size_t groups = view_cluster(&from, c, now_ms, l->groups, PLAN_MAX_STEPS, &view);
+	size_t groups = view_cluster(&from, c, l->groups, PLAN_MAX_STEPS, &view);
 	if (groups == 0)
 		return;
 	uint64_t start_ns = clock_mono_ns();
@@ -243,13 +243,13 @@ static void on_tick(uv_timer_t *timer)
 
 // --- what show asks the line for ------------------------------------------------------------
 
-static int find_forecast(
-	void *arg, const struct show_series *series, struct show_forecast *ret)
+static int find_forecast(void *arg, const struct show_series *series, struct show_forecast *ret)
 {
 	struct line *l = arg;
 	struct service_outlook o;
-	int r = service_get(l->service, series->cluster, series->kind, series->name,
-		(enum service_horizon)series->horizon, &o);
+	const struct service_series which = {
+		series->cluster, series->name, series->kind, (enum service_horizon)series->horizon};
+	int r = service_get(l->service, &which, &o);
 	if (r < 0)
 		return r;
 	*ret = (struct show_forecast){.outlook = o.outlook,

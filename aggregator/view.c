@@ -8,13 +8,13 @@
 
 static const int64_t fresh_ms = 30000; // three roll-up windows: an older sum is no present demand
 
-static void view_demand(const struct view_sources *from, const struct fleet_group *g,
-	int64_t now_ms, struct group_view *ret)
+static void view_demand(
+	const struct view_sources *from, const struct fleet_group *g, struct group_view *ret)
 {
 	int64_t wall_ms;
 	struct store_entity *e = store_find(from->store, g->cluster, ENTITY_GROUP, g->name);
 	const struct scope *latest = e ? store_latest(e, &wall_ms, NULL) : NULL;
-	if (!latest || now_ms - wall_ms > fresh_ms || !scope_has(latest, METRIC_DEMAND_LOW))
+	if (!latest || from->now_ms - wall_ms > fresh_ms || !scope_has(latest, METRIC_DEMAND_LOW))
 		return;
 	ret->demand_known = true;
 	ret->demand_low_millicores = (double)latest->values[METRIC_DEMAND_LOW];
@@ -27,7 +27,8 @@ static void view_outlook(
 	const struct view_sources *from, const struct fleet_group *g, struct group_view *ret)
 {
 	struct service_outlook o;
-	int r = service_get(from->service, g->cluster, ENTITY_GROUP, g->name, SERVICE_HOUR, &o);
+	const struct service_series which = {g->cluster, g->name, ENTITY_GROUP, SERVICE_HOUR};
+	int r = service_get(from->service, &which, &o);
 	if (r < 0 || !o.outlook) {
 		text_copy(ret->forecast_why, sizeof(ret->forecast_why),
 			r < 0 ? "not a series yet" : o.why);
@@ -43,8 +44,8 @@ static void view_outlook(
 	ret->loss_ratio_to_naive = isfinite(k->honesty) ? k->honesty : 0;
 }
 
-static void view_agents(const struct view_sources *from, const struct fleet_group *g,
-	int64_t now_ms, struct group_view *ret)
+static void view_agents(
+	const struct view_sources *from, const struct fleet_group *g, struct group_view *ret)
 {
 	ret->oldest_sample_ms = -1;
 	for (const struct fleet_node *n = fleet_nodes(from->fleet); n; n = n->hh.next) {
@@ -55,13 +56,13 @@ static void view_agents(const struct view_sources *from, const struct fleet_grou
 		if (!n->has_agent || n->state == NODE_SILENT)
 			continue;
 		ret->agents_reporting++;
-		if (now_ms - n->last_sample_ms > ret->oldest_sample_ms)
-			ret->oldest_sample_ms = now_ms - n->last_sample_ms;
+		if (from->now_ms - n->last_sample_ms > ret->oldest_sample_ms)
+			ret->oldest_sample_ms = from->now_ms - n->last_sample_ms;
 	}
 }
 
-static void view_group(const struct view_sources *from, const struct fleet_group *g, int64_t now_ms,
-	struct group_view *ret)
+static void view_group(
+	const struct view_sources *from, const struct fleet_group *g, struct group_view *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	text_copy(ret->name, sizeof(ret->name), g->name);
@@ -73,12 +74,12 @@ static void view_group(const struct view_sources *from, const struct fleet_group
 	ret->nodes_ready = g->nodes_ready;
 	ret->node_millicores = g->node_millicores;
 	ret->node_usd_micro_hour = g->node_usd_micro_hour;
-	view_demand(from, g, now_ms, ret);
+	view_demand(from, g, ret);
 	view_outlook(from, g, ret);
-	view_agents(from, g, now_ms, ret);
+	view_agents(from, g, ret);
 }
 
-size_t view_cluster(const struct view_sources *from, const struct fleet_cluster *c, int64_t now_ms,
+size_t view_cluster(const struct view_sources *from, const struct fleet_cluster *c,
 	struct group_view *groups, size_t max, struct cluster_view *ret)
 {
 	size_t n = 0;
@@ -86,7 +87,7 @@ size_t view_cluster(const struct view_sources *from, const struct fleet_cluster 
 		if (strcmp(g->cluster, c->name) != 0 || (g->nodes == 0 && g->max == 0))
 			continue;
 		if (n < max)
-			view_group(from, g, now_ms, &groups[n]);
+			view_group(from, g, &groups[n]);
 		n++;
 	}
 	memset(ret, 0, sizeof(*ret));

@@ -13,9 +13,10 @@ struct view_sources { // borrowed
 	struct store *store;
 	struct service *service;
 	bool paused;
+	int64_t now_ms;
 };
 
 // Fills groups[0..max) and the view that borrows them; returns the number of groups of the cluster
 // (which may be more than max: the rest is left out).
-size_t view_cluster(const struct view_sources *from, const struct fleet_cluster *c, int64_t now_ms,
+size_t view_cluster(const struct view_sources *from, const struct fleet_cluster *c,
 	struct group_view *groups, size_t max, struct cluster_view *ret);

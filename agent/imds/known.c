@@ -55,22 +55,23 @@ bool known_take(struct known *k, int question, const struct notice *n)
 	return changed;
 }
 
-static bool is_shown(const struct notice *shown, size_t n, const uint8_t id[32])
+static bool is_shown(const struct known_shown *shown, const uint8_t id[32])
 {
-	for (size_t i = 0; i < n; i++)
-		if (memcmp(shown[i].id, id, 32) == 0)
+	for (size_t i = 0; i < shown->n; i++)
+		if (memcmp(shown->notices[i].id, id, 32) == 0)
 			return true;
 	return false;
 }
 
-bool known_missing(struct known *k, int question, const struct notice *shown, size_t n_shown,
-	int64_t now_ms, struct notice *ret)
+bool known_missing(
+	struct known *k, const struct known_shown *shown, int64_t now_ms, struct notice *ret)
 {
+	const uint32_t mine = 1u << shown->question;
 	for (size_t i = 0; i < k->n; i++) {
 		struct notice *n = &k->items[i].notice;
-		if (!(k->items[i].shown_by >> question & 1) || is_shown(shown, n_shown, n->id))
+		if (!(k->items[i].shown_by & mine) || is_shown(shown, n->id))
 			continue;
-		k->items[i].shown_by &= ~(1u << question);
+		k->items[i].shown_by &= ~mine;
 		if (k->items[i].shown_by || n->withdrawn)
 			continue;
 		n->withdrawn = true;

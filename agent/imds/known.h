@@ -23,7 +23,13 @@ struct known {
 // withdrawal has changed. A guess never replaces what is known better. Past KNOWN_MAX the oldest
 // withdrawn (or simply oldest) one is forgotten.
 bool known_take(struct known *k, int question, const struct notice *n);
-// Question q shows just these: finds one it has shown before and does not any more. If nobody else
-// shows it, it is withdrawn: fills ret (observed now) and returns true; call again until false.
-bool known_missing(struct known *k, int question, const struct notice *shown, size_t n_shown,
-	int64_t now_ms, struct notice *ret);
+struct known_shown { // what a question shows now
+	int question;
+	const struct notice *notices;
+	size_t n;
+};
+// The question shows just these: finds one it has shown before and does not any more. If nobody
+// else shows it, it is withdrawn: fills ret (observed now) and returns true; call again until
+// false.
+bool known_missing(
+	struct known *k, const struct known_shown *shown, int64_t now_ms, struct notice *ret);

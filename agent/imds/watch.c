@@ -221,6 +221,13 @@ static void tell(struct watch *w, const struct notice *n)
 	w->options.on_notice(w->options.arg, n);
 }
 
+static void tell_missing(struct watch *w, const struct known_shown *shown)
+{
+	struct notice gone;
+	while (known_missing(&w->known, shown, w->options.wall_ms(), &gone))
+		tell(w, &gone);
+}
+
 static void take_body(struct watch *w, int question, const struct imds_answer *a)
 {
 	struct notice notices[EVENT_MAX_NOTICES], from = template_of(w);
@@ -233,9 +240,8 @@ static void take_body(struct watch *w, int question, const struct imds_answer *a
 	for (int i = 0; i < n; i++)
 		if (known_take(&w->known, question, &notices[i]))
 			tell(w, &notices[i]);
-	struct notice gone;
-	while (known_missing(&w->known, question, notices, (size_t)n, from.observed_ms, &gone))
-		tell(w, &gone);
+	const struct known_shown shown = {question, notices, (size_t)n};
+	tell_missing(w, &shown);
 }
 
 // The ids of notices are made of the instance id, so the questions begin when it is known, or after
@@ -294,10 +300,9 @@ static void on_answer(void *arg, const struct imds_answer *a)
 	} else if (a->status == 200) {
 		take_body(w, p->question, a);
 	} else {
-		struct notice gone;
+		const struct known_shown nothing = {.question = p->question};
 		count_latency(w, a);
-		while (known_missing(&w->known, p->question, NULL, 0, w->options.wall_ms(), &gone))
-			tell(w, &gone);
+		tell_missing(w, &nothing);
 	}
 }
 

@@ -5,8 +5,9 @@
 // negative errno with its why. Ownership: what a callback is given is borrowed for the call.
 #pragma once
 
-#include "aggregator/fleet/fleet.h"
 #include "proto/base/why.h"
+#include "proto/wire/capacity.h"
+#include "proto/wire/sample.h"
 
 struct cloud_group {
 	char name[NAME_MAX_BYTES];

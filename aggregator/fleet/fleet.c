@@ -20,12 +20,6 @@ struct fleet {
 	size_t refused;
 };
 
-const char *capacity_type_name(enum capacity_type c)
-{
-	static const char *const names[] = {"unknown", "on-demand", "spot", "mixed"};
-	return (unsigned)c < 4 ? names[c] : "unknown";
-}
-
 const char *node_state_name(enum node_state s)
 {
 	static const char *const names[] = {"ready", "not-ready", "silent", "draining", "gone"};

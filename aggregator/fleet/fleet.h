@@ -9,6 +9,7 @@
 // max_pods; what passes them is refused and counted.
 #pragma once
 
+#include "proto/wire/capacity.h"
 #include "proto/wire/sample.h"
 
 #include <stdbool.h>
@@ -16,8 +17,6 @@
 #include <stdint.h>
 #include <uthash.h>
 
-enum capacity_type { CAPACITY_UNKNOWN, CAPACITY_ON_DEMAND, CAPACITY_SPOT, CAPACITY_MIXED };
-const char *capacity_type_name(enum capacity_type c); // "unknown", "on-demand", "spot", "mixed"
 enum node_state { NODE_READY, NODE_NOT_READY, NODE_SILENT, NODE_DRAINING, NODE_GONE };
 const char *node_state_name(
 	enum node_state s); // "ready", "not-ready", "silent", "draining", "gone"
@@ -56,7 +55,7 @@ struct fleet_node {
 	bool simulated, has_agent;
 	int64_t allocatable_millicores, allocatable_mem_bytes; // 0 if not known
 	int64_t first_seen_ms, last_sample_ms;                 // aggregator's clock
-	int64_t clock_offset_ms;                               // agent's clock - ours; kept by the line
+	int64_t clock_offset_ms; // agent's clock - ours; kept by the line
 	uint32_t duty_on_ms, window_ms;
 	enum duty_mode duty;
 	uint64_t self_cpu_ns, self_rss_bytes, self_lost_events;

@@ -6,8 +6,9 @@
 // call.
 #pragma once
 
-#include "aggregator/fleet/fleet.h"
 #include "proto/base/why.h"
+#include "proto/wire/capacity.h"
+#include "proto/wire/sample.h"
 
 struct kube_node {
 	char name[NAME_MAX_BYTES], uid[40];

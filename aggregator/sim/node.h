@@ -2,8 +2,8 @@
 // One simulated node: what it is, and the sample its agent would send.
 #pragma once
 
-#include "aggregator/fleet/fleet.h"
 #include "proto/base/rng.h"
+#include "proto/wire/capacity.h"
 #include "proto/wire/sample.h"
 
 struct sim_group { // constant

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 void json_init(struct json *j, struct buf *out)
@@ -33,14 +32,17 @@ void json_close(struct json *j, char bracket)
 	j->comma = true;
 }
 
+static bool is_plain_ascii(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && !strchr("\"\\<>&", c);
+}
+
 // Bytes of the character at s that can be copied as they are, or 0 when it must be escaped.
 static size_t plain_length(const char *s, size_t left)
 {
 	unsigned char c = (unsigned char)s[0];
-	if (c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0x7f)
-		return 0;
 	if (c < 0x80)
-		return 1;
+		return is_plain_ascii(c);
 	size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
 	if (n > left || !text_is_utf8(s, n))
 		return 0;
@@ -178,7 +180,8 @@ void json_double(struct json *j, double value)
 	char text[32];
 	for (int digits = 6; digits <= 17; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, value);
-		if (strtod(text, NULL) == value)
+		double back;
+		if (text_to_double(text, &back) == 0 && back == value)
 			break;
 	}
 	separate(j);

@@ -65,57 +65,66 @@ static bool may_write(const char *event, int64_t now_ms, int64_t *ret_suppressed
 	return false;
 }
 
-static void write_json(struct buf *line, const char *ts, enum log_level level, const char *event,
-	const char *message, const struct log_field *fields, int n)
+struct line { // borrowed for the call
+	char ts[25];
+	enum log_level level;
+	const char *event, *message;
+	const struct log_field *fields;
+	int n_fields;
+};
+
+static void write_value(struct json *j, const struct log_field *f)
+{
+	if (f->text)
+		json_text(j, f->text);
+	else
+		json_i64(j, f->number);
+}
+
+static void write_json(const struct line *l, struct buf *out)
 {
 	struct json j;
-	json_init(&j, line);
+	json_init(&j, out);
 	json_open(&j, '{');
-	json_put_text(&j, "ts", ts);
-	json_put_text(&j, "level", level_names[level]);
-	json_put_text(&j, "event", event);
-	for (int i = 0; i < n; i++) {
-		if (fields[i].text)
-			json_put_text(&j, fields[i].name, fields[i].text);
-		else
-			json_put_i64(&j, fields[i].name, fields[i].number);
+	json_put_text(&j, "ts", l->ts);
+	json_put_text(&j, "level", level_names[l->level]);
+	json_put_text(&j, "event", l->event);
+	for (int i = 0; i < l->n_fields; i++) {
+		json_key(&j, l->fields[i].name);
+		write_value(&j, &l->fields[i]);
 	}
-	json_put_text(&j, "msg", message);
+	json_put_text(&j, "msg", l->message);
 	json_close(&j, '}');
 }
 
-static void write_text(struct buf *line, const char *ts, enum log_level level, const char *event,
-	const char *message, const struct log_field *fields, int n)
+static void write_text(const struct line *l, struct buf *out)
 {
 	struct json j;
-	buf_printf(line, "%.8s %-5s %s", ts + 11, level_names[level], message);
-	for (int i = 0; i < n; i++) {
-		buf_printf(line, " %s=", fields[i].name);
-		json_init(&j, line);
-		if (fields[i].text)
-			json_text(&j, fields[i].text);
-		else
-			json_i64(&j, fields[i].number);
+	buf_printf(out, "%.8s %-5s %s", l->ts + 11, level_names[l->level], l->message);
+	for (int i = 0; i < l->n_fields; i++) {
+		buf_printf(out, " %s=", l->fields[i].name);
+		json_init(&j, out);
+		write_value(&j, &l->fields[i]);
 	}
-	buf_printf(line, " [%s]", event);
+	buf_printf(out, " [%s]", l->event);
 }
 
-static void emit(enum log_level level, const char *event, const char *message,
-	const struct log_field *fields, int n)
+static void emit(struct line *l)
 {
-	char ts[25];
-	clock_format_ms(clock_wall_ms(), ts);
-	autobuf line;
-	buf_init(&line, LINE_MAX_BYTES);
-	(state.format == LOG_FORMAT_JSON ? write_json : write_text)(
-		&line, ts, level, event, message, fields, n);
-	if (buf_failed(&line)) { // a field too long: say at least what happened
-		buf_reset(&line);
-		(state.format == LOG_FORMAT_JSON ? write_json : write_text)(
-			&line, ts, level, event, "line too long, fields left out", NULL, 0);
+	void (*write_line)(const struct line *, struct buf *) =
+		state.format == LOG_FORMAT_JSON ? write_json : write_text;
+	clock_format_ms(clock_wall_ms(), l->ts);
+	autobuf out;
+	buf_init(&out, LINE_MAX_BYTES);
+	write_line(l, &out);
+	if (buf_failed(&out)) { // a field too long: say at least what happened
+		buf_reset(&out);
+		l->message = "line too long, fields left out";
+		l->n_fields = 0;
+		write_line(l, &out);
 	}
-	buf_append(&line, "\n", 1);
-	while (write(state.fd, line.data, line.len) < 0 && errno == EINTR)
+	buf_append(&out, "\n", 1);
+	while (write(state.fd, out.data, out.len) < 0 && errno == EINTR)
 		;
 }
 
@@ -126,12 +135,22 @@ void log_write(enum log_level level, const char *event, const char *message,
 	int64_t suppressed;
 	if (level >= state.least &&
 		may_write(event, (int64_t)(clock_mono_ns() / 1000000), &suppressed)) {
-		if (suppressed > 0)
-			emit(LOG_WARN, "LOG_SUPPRESSED", "repeated events were held back",
-				(struct log_field[]){LOG_TEXT("suppressed_event", event),
-					LOG_NUM("suppressed", suppressed)},
-				2);
-		emit(level, event, message, fields, n_fields);
+		if (suppressed > 0) {
+			const struct log_field held[] = {LOG_TEXT("suppressed_event", event),
+				LOG_NUM("suppressed", suppressed)};
+			struct line l = {.level = LOG_WARN,
+				.event = "LOG_SUPPRESSED",
+				.message = "repeated events were held back",
+				.fields = held,
+				.n_fields = 2};
+			emit(&l);
+		}
+		struct line l = {.level = level,
+			.event = event,
+			.message = message,
+			.fields = fields,
+			.n_fields = n_fields};
+		emit(&l);
 	}
 	pthread_mutex_unlock(&state.lock);
 }

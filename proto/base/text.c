@@ -77,6 +77,17 @@ bool text_is_name(const char *text, size_t len, size_t max)
 	return true;
 }
 
+static bool second_byte_fits(unsigned char first, unsigned char second)
+{
+	switch (first) {
+	case 0xe0: return second >= 0xa0; // overlong
+	case 0xed: return second <= 0x9f; // surrogates
+	case 0xf0: return second >= 0x90; // overlong
+	case 0xf4: return second <= 0x8f; // over U+10FFFF
+	default: return true;
+	}
+}
+
 // Length of the UTF-8 sequence at s, 0 if malformed (RFC 3629: no overlong forms, no surrogates, at
 // most U+10FFFF).
 static size_t utf8_sequence(const unsigned char *s, size_t left)
@@ -89,10 +100,7 @@ static size_t utf8_sequence(const unsigned char *s, size_t left)
 	for (size_t i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
+	return second_byte_fits(s[0], s[1]) ? n : 0;
 }
 
 bool text_is_utf8(const void *text, size_t len)

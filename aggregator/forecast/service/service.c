@@ -261,16 +261,16 @@ void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns)
 	}
 }
 
-int service_get(struct service *s, const char *cluster, enum entity_kind kind, const char *name,
-	enum service_horizon horizon, struct service_outlook *ret)
+int service_get(struct service *s, const struct service_series *which, struct service_outlook *ret)
 {
-	struct store_entity *entity = store_find(s->store, cluster, kind, name);
+	struct store_entity *entity =
+		store_find(s->store, which->cluster, which->kind, which->name);
 	struct series *e = NULL;
 	if (entity)
 		HASH_FIND_PTR(s->series, &entity, e);
 	if (!e)
 		return -ENOENT;
-	const struct slot *slot = &e->slots[horizon];
+	const struct slot *slot = &e->slots[which->horizon];
 	*ret = (struct service_outlook){
 		.outlook = slot->outlook,
 		.generated_ms = slot->generated_ms,

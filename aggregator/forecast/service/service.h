@@ -43,9 +43,13 @@ int service_new(struct service **ret, uv_loop_t *loop, struct store *store,
 	const struct service_options *o);
 // Starts what is due. Call once a second.
 void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns);
+struct service_series { // which outlook
+	const char *cluster, *name;
+	enum entity_kind kind;
+	enum service_horizon horizon;
+};
 // -ENOENT: not a series that is forecast.
-int service_get(struct service *s, const char *cluster, enum entity_kind kind, const char *name,
-	enum service_horizon horizon, struct service_outlook *ret);
+int service_get(struct service *s, const struct service_series *which, struct service_outlook *ret);
 void service_stats(const struct service *s, struct service_stats *ret);
 // Waits for a run under way, then frees; calls on_stopped (may be NULL).
 void service_stop(struct service *s, void (*on_stopped)(void *arg), void *arg);

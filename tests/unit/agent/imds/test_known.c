@@ -51,11 +51,11 @@ static void what_no_question_shows_any_more_is_withdrawn_once(void **state)
 	struct notice n = a_notice("", 1000), gone;
 	known_take(&k, 0, &n);
 	known_take(&k, 4, &n); // the legacy path shows it too
-	assert_false(known_missing(&k, 0, NULL, 0, 500, &gone));
-	assert_true(known_missing(&k, 4, NULL, 0, 600, &gone));
+	assert_false(known_missing(&k, &(struct known_shown){.question = 0}, 500, &gone));
+	assert_true(known_missing(&k, &(struct known_shown){.question = 4}, 600, &gone));
 	assert_true(gone.withdrawn);
 	assert_true(gone.observed_ms == 600);
-	assert_false(known_missing(&k, 4, NULL, 0, 700, &gone));
+	assert_false(known_missing(&k, &(struct known_shown){.question = 4}, 700, &gone));
 	assert_true(known_take(&k, 0, &n)); // it is back
 }
 
@@ -65,9 +65,9 @@ static void a_question_that_still_shows_it_withdraws_nothing(void **state)
 	struct notice a = a_notice("a", 1), b = a_notice("b", 2), gone;
 	known_take(&k, 3, &a);
 	known_take(&k, 3, &b);
-	assert_true(known_missing(&k, 3, &a, 1, 9, &gone));
+	assert_true(known_missing(&k, &(struct known_shown){3, &a, 1}, 9, &gone));
 	assert_string_equal(gone.event_id, "b");
-	assert_false(known_missing(&k, 3, &a, 1, 9, &gone));
+	assert_false(known_missing(&k, &(struct known_shown){3, &a, 1}, 9, &gone));
 }
 
 static void the_memory_of_notices_is_bounded(void **state)

@@ -61,9 +61,9 @@ static void hostile_text_is_escaped_in_json(void **state)
 	json_i64(&j, INT64_MIN);
 	json_text(&j, NULL);
 	json_close(&j, ']');
-	assert_string_equal(
-		b.data, "[\"a\\\"b\\\\c\\n\\u0001\\u003cscript\\u003e\","
-			"\"\xef\xbf\xbd\\u2028\xc3\xa4\",null,0.1,-9223372036854775808,null]");
+	assert_string_equal(b.data,
+		"[\"a\\\"b\\\\c\\n\\u0001\\u003cscript\\u003e\","
+		"\"\xef\xbf\xbd\\u2028\xc3\xa4\",null,0.1,-9223372036854775808,null]");
 	buf_done(&b);
 }
 
