@@ -42,36 +42,42 @@ int http_response_header(struct http_response *r, const char *name, const char *
 	return 0;
 }
 
-static int answer(struct http_response *r, int status, const char *type, const void *data,
-	size_t len, enum MHD_ResponseMemoryMode mode)
+static int answer(struct http_response *r, int status, const char *type, struct MHD_Response *mhd)
 {
-	if (r->mhd)
-		return -EALREADY;
-	// MHD wants a pointer it may free; it does not write to it.
-	r->mhd = MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, mode);
-	if (!r->mhd)
+	if (!mhd)
 		return -ENOMEM;
+	if (r->mhd) {
+		MHD_destroy_response(mhd);
+		return -EALREADY;
+	}
+	r->mhd = mhd;
 	r->status = status;
 	return type ? http_response_header(r, "Content-Type", type) : 0;
 }
 
+// MHD wants a pointer it may free; it does not write to it.
+static struct MHD_Response *wrap(const void *data, size_t len, enum MHD_ResponseMemoryMode mode)
+{
+	return MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, mode);
+}
+
 int http_reply(struct http_response *r, int status, const char *type, const void *data, size_t len)
 {
-	return answer(r, status, type, data, len, MHD_RESPMEM_MUST_COPY);
+	return answer(r, status, type, wrap(data, len, MHD_RESPMEM_MUST_COPY));
 }
 
 int http_reply_take(struct http_response *r, int status, const char *type, void *data, size_t len)
 {
-	int e = answer(r, status, type, data, len, MHD_RESPMEM_MUST_FREE);
-	if (e == -EALREADY || (e == -ENOMEM && !r->mhd))
+	struct MHD_Response *mhd = wrap(data, len, MHD_RESPMEM_MUST_FREE);
+	if (!mhd)
 		free(data);
-	return e;
+	return answer(r, status, type, mhd);
 }
 
 int http_reply_static(
 	struct http_response *r, int status, const char *type, const void *data, size_t len)
 {
-	return answer(r, status, type, data, len, MHD_RESPMEM_PERSISTENT);
+	return answer(r, status, type, wrap(data, len, MHD_RESPMEM_PERSISTENT));
 }
 
 static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t max)

@@ -6,7 +6,7 @@
 // so a client that sends a byte every few seconds would hold its connection for ever: here every
 // connection has a deadline for the phase it is in, checked once a second, and is shut down past
 // it.
-#include "proto/loop/http_server_impl.h"
+#include "proto/loop/http_server.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,6 +17,8 @@
 #include <unistd.h>
 #include <uthash.h>
 #include <utlist.h>
+
+#include "proto/loop/http_server_impl.h"
 
 enum {
 	// MHD's memory per connection, for the header and the answer's header; its pages are

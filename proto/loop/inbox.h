@@ -26,8 +26,11 @@ int inbox_new(struct inbox **ret, uv_loop_t *loop, size_t capacity);
 int inbox_reserve(struct inbox *i, size_t items); // -ENOSPC past the capacity
 void inbox_release(struct inbox *i, size_t items);
 void inbox_push(struct inbox *i, struct inbox_item *item);
+// Takes an item out that may be waiting; for its owner's end.
+void inbox_remove(struct inbox *i, struct inbox_item *item);
 size_t inbox_len(struct inbox *i);     // waiting now
 size_t inbox_max_len(struct inbox *i); // most that ever waited
+uv_loop_t *inbox_loop(struct inbox *i);
 // Closes the handle; what still waits is dropped (its owner has stopped before). Frees itself in
 // the close callback, then calls on_stopped (may be NULL).
 void inbox_stop(struct inbox *i, void (*on_stopped)(void *arg), void *arg);

@@ -7,9 +7,10 @@
 // Limits: a message is at most max_message_bytes, a client has one request under way, the server
 // answers `contexts` at the same time and stops reading beyond. A peer that breaks a rule loses its
 // connection and is counted; nobody else notices.
-// Ownership: data and peer are borrowed for the call. Thread: all functions and callbacks on the
-// loop; nng's threads only push into the inbox. nng 1.5.2 must not close sockets while it runs
-// (c-stack 1.9): lanes live as long as the process, _stop() is for its end and for tests.
+// Ownership: data is borrowed for the call, a peer until on_peer(false) has returned. Thread: all
+// functions and callbacks on the loop; nng's threads only push into the inbox. nng 1.5.2 must not
+// close sockets while it runs (c-stack 1.9): lanes live as long as the process, _stop() is for its
+// end and for tests.
 #pragma once
 
 #include "proto/base/buf.h"
@@ -36,10 +37,11 @@ struct lane_peer {
 
 enum lane_refusal {
 	LANE_REFUSED_MESSAGE,   // on_message said so
-	LANE_REFUSED_OVERSIZED, // longer than max_message_bytes
-	LANE_REFUSED_FLOOD,     // more than LANE_MAX_PENDING requests unanswered
+	LANE_REFUSED_OVERSIZED, // longer than max_message_bytes: counted for all lanes together
+	LANE_REFUSED_FLOOD,     // too many requests unanswered, or too many answers held
 	LANE_REFUSED_PEERS,     // more connections than max_peers
 	LANE_REFUSED_REVOKED,   // certificate revoked while connected
+	LANE_REFUSED_IDLE,      // no message for idle_ms: the peer is taken for dead
 	LANE_REFUSAL_COUNT,
 };
 const char *lane_refusal_name(enum lane_refusal r);
@@ -59,6 +61,7 @@ struct lane_server_options {
 	unsigned contexts;        // 1..1024
 	unsigned max_peers;       // 0: 20,000
 	size_t max_message_bytes; // 0: LANE_MAX_MESSAGE_BYTES
+	uint32_t idle_ms;         // 0: 90,000. TCP may not notice a vanished node for days
 	// A message. The answer goes into reply (empty at the call, at most LANE_MAX_REPLY_BYTES).
 	// Return the milliseconds to hold the answer back (0: now; this slows down just this peer),
 	// or a negative errno: the peer gets no answer and loses its connection.
@@ -72,7 +75,7 @@ int lane_server_start(struct lane_server **ret, struct inbox *inbox,
 // Port in force (useful with port 0).
 uint16_t lane_server_port(const struct lane_server *s);
 const struct lane_counters *lane_server_counters(struct lane_server *s);
-size_t lane_server_peers(const struct lane_server *s);
+size_t lane_server_peers(struct lane_server *s);
 // Closes connections whose certificate is on the CRL in force; call after tls_reload().
 void lane_server_drop_revoked(struct lane_server *s);
 void lane_server_stop(struct lane_server *s, void (*on_stopped)(void *arg), void *arg);
@@ -86,8 +89,9 @@ struct lane_client_options {
 	uint32_t reconnect_min_ms; // 0: 500. Redials wait a random time (full jitter) below a bound
 	uint32_t reconnect_max_ms; // 0: 30,000. that doubles from min to max
 	size_t max_message_bytes;  // 0: LANE_MAX_MESSAGE_BYTES
-	void (*on_receipt)(void *arg, const uint8_t *data, size_t len); // may send the next one
-	void (*on_connected)(void *arg, bool up);                       // may be NULL
+	// May send the next one. data NULL: nng lost the request, send it again.
+	void (*on_receipt)(void *arg, const uint8_t *data, size_t len);
+	void (*on_connected)(void *arg, bool up); // may be NULL
 	void *arg;
 };
 struct lane_client_state {

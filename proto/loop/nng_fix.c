@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <nng/nng.h>
+#include <nng/supplemental/tls/tls.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -73,4 +76,40 @@ void nng_fix_cpus(unsigned n)
 uint64_t nng_fix_oversized(void)
 {
 	return atomic_load(&oversized);
+}
+
+static void init(void)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	(void)nng_tls_engine_name(); // any call that starts nng
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void nng_fix_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, init);
+}
+
+int nng_fix_errno(int error)
+{
+	static const struct {
+		int nng, error;
+	} table[] = {
+		{NNG_ENOMEM, -ENOMEM},
+		{NNG_EINVAL, -EINVAL},
+		{NNG_EADDRINVAL, -EADDRNOTAVAIL},
+		{NNG_EADDRINUSE, -EADDRINUSE},
+		{NNG_ENOTSUP, -EOPNOTSUPP},
+		{NNG_EPERM, -EACCES},
+		{NNG_ENOFILES, -EMFILE},
+		{NNG_ECRYPTO, -EPROTO},
+		{NNG_EPEERAUTH, -EACCES},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (table[i].nng == error)
+			return table[i].error;
+	return error == 0 ? 0 : -EIO;
 }

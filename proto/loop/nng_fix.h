@@ -22,4 +22,9 @@ enum { NNG_FIX_MAX_CPUS = 4 };
 // Before nng's first call, later it changes nothing. nng starts 2 to 3 threads for each, and about
 // 7 more.
 void nng_fix_cpus(unsigned cpus);
+// Starts nng's threads with all signals blocked, so that they arrive at ours. Whoever uses nng
+// calls it first; only the first call does anything.
+void nng_fix_init(void);
+// An nng error as negative errno.
+int nng_fix_errno(int error);
 uint64_t nng_fix_oversized(void); // messages refused by the receive limit, in this process
