@@ -180,6 +180,7 @@ int tls_new(struct tls **ret, enum tls_role role, const struct tls_files *files,
 	struct tls *t = calloc(1, sizeof(*t));
 	if (!t)
 		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
+	tls_engine_start();
 	atomic_init(&t->references, 1);
 	pthread_mutex_init(&t->mutex, NULL);
 	t->role = role;

@@ -154,15 +154,21 @@ static void config_fini(nng_tls_engine_config *config)
 	tls_free(config->tls);
 }
 
-// nng names the server by itself when it makes a dialer; the name that counts is struct tls's.
+// nng names the server and sets a mode by itself in the default configurations of its dialers and
+// listeners. What counts is in struct tls, and it cannot be changed from outside.
+static int only_default(const nng_tls_engine_config *config)
+{
+	return config->tls ? NNG_ENOTSUP : 0;
+}
+
 static int config_server(nng_tls_engine_config *config, const char *name)
 {
-	return 0;
+	return only_default(config);
 }
 
 static int config_auth(nng_tls_engine_config *config, nng_tls_auth_mode mode)
 {
-	return NNG_ENOTSUP;
+	return only_default(config);
 }
 
 static int config_ca(nng_tls_engine_config *config, const char *ca, const char *crl)
@@ -220,9 +226,13 @@ static void start(void)
 	registered = nng_tls_engine_register(&engine);
 }
 
-int tls_engine_config(struct tls *t, nng_tls_config **ret)
+void tls_engine_start(void)
 {
 	pthread_once(&once, start);
+}
+
+int tls_engine_config(struct tls *t, nng_tls_config **ret)
+{
 	if (registered != 0)
 		return registered;
 	owner = t;

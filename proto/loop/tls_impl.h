@@ -25,6 +25,7 @@ SSL *tls_session(struct tls *t);                       // NULL when out of memor
 void tls_count_failure(struct tls *t, SSL *ssl);       // after a failed handshake
 void tls_describe(SSL *ssl, struct tls_identity *ret); // of the peer
 
+void tls_engine_start(void); // registers the engine; before nng's first TLS dialer or listener
 // A configuration for a dialer or listener that uses t (and references it). 0 or an nng error.
 int tls_engine_config(struct tls *t, nng_tls_config **ret);
 // Who is at the other end of a pipe; not verified on a plain one. Any thread.
