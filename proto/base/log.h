@@ -20,7 +20,11 @@ struct log_field {
 	const char *text; // used when not NULL
 	int64_t number;
 };
-#define LOG_TEXT(n, t) ((struct log_field){.name = (n), .text = (t) ? (t) : ""})
+static inline const char *log_text(const char *text)
+{
+	return text ? text : "";
+}
+#define LOG_TEXT(n, t) ((struct log_field){.name = (n), .text = log_text(t)})
 #define LOG_NUM(n, v)  ((struct log_field){.name = (n), .number = (v)})
 
 void log_init(int fd, enum log_format format, enum log_level least);

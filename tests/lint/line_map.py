@@ -6,7 +6,7 @@ in one tuple stand side by side and do not know each other.
 """
 
 PROTO = [("proto/base",), ("proto/wire",), ("proto/loop",)]
-AGENT = [("bpf",), ("agent/probe", "agent/proc", "agent/imds"), ("agent/window",), ("agent/send",), ("agent/self",)]
+AGENT = [("bpf",), ("agent/probe", "agent/proc", "agent/imds"), ("agent/window",), ("agent/send",), ("agent/self",), ("agent",)]
 AGGREGATOR = [
     ("aggregator/intake",),
     ("aggregator/store",),

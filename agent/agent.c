@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+
+#include "agent/collect.h"
+#include "agent/probe/privilege.h"
+#include "agent/probe/probe.h"
+#include "agent/probe/psi.h"
+#include "agent/self/cost.h"
+#include "agent/self/report.h"
+#include "agent/self/serve.h"
+#include "proto/base/clock.h"
+#include "proto/base/events.h"
+#include "proto/base/log.h"
+#include "proto/base/rng.h"
+#include "proto/base/text.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum { PSI_RESOURCES = 3, PRINT_MAX_BYTES = 16 << 20, SPARE_FDS = 256 };
+
+struct trigger {
+	uv_poll_t poll;
+	int fd; // -1: none
+	struct agent *agent;
+};
+
+struct agent {
+	const struct agent_config *config;
+	uv_loop_t loop;
+	uv_timer_t tick, duty;
+	uv_signal_t term, interrupt;
+	struct trigger triggers[PSI_RESOURCES];
+	struct probe *probe;
+	struct collect *collect;
+	struct sample *sample;
+	struct serve *serve;
+	struct buf line; // --print
+	int statm;
+	struct cost cost; // at the last tick
+	struct budget budget;
+	struct report report;
+	struct probe_losses losses;
+	bool stopping;
+};
+
+// --- the tick ----------------------------------------------------------------------------------
+
+static void print_sample(struct agent *a)
+{
+	buf_reset(&a->line);
+	sample_print(a->sample, &a->line);
+	buf_text(&a->line, "\n");
+	if (buf_failed(&a->line))
+		return;
+	// whole lines only: a reader that is slow slows down printing, not the kernel's counters
+	for (size_t done = 0; done < a->line.len;) {
+		ssize_t n = write(STDOUT_FILENO, a->line.data + done, a->line.len - done);
+		if (n < 0 && errno != EINTR)
+			return;
+		if (n > 0)
+			done += (size_t)n;
+	}
+}
+
+static void keep_budget(struct agent *a, uint64_t cpu_ns, uint64_t elapsed_ns)
+{
+	int change = budget_add(&a->budget, cpu_ns, elapsed_ns);
+	if (change == 0)
+		return;
+	log_event(LOG_WARN, EV_AGENT_OVER_BUDGET,
+		change > 0 ? "over the CPU budget for a minute, lowering detail"
+			   : "well below the CPU budget, raising detail again",
+		LOG_TEXT("detail", collect_detail_name((enum collect_detail)a->budget.step)),
+		LOG_NUM("budget_permille", (int64_t)a->budget.permille));
+	if (a->budget.step > 0 && a->probe)
+		probe_set_duty(a->probe, DUTY_OFF, clock_mono_ns());
+	else if (a->probe)
+		probe_set_duty(
+			a->probe, a->config->duty == 2 ? DUTY_FULL : DUTY_CYCLE, clock_mono_ns());
+}
+
+// What the agent cost since the last tick goes into the sample.
+static void account(struct agent *a, uint64_t now_ns)
+{
+	struct cost cost;
+	struct sample *s = a->sample;
+	struct report *r = &a->report;
+	if (cost_read(a->statm, &cost) < 0)
+		return;
+	uint64_t cpu_ns = cost.cpu_ns - a->cost.cpu_ns;
+	s->self_cpu_ns = cpu_ns;
+	s->self_rss_bytes = cost.rss_bytes;
+	s->self_wakeups = cost.wakeups - a->cost.wakeups;
+	if (a->probe) {
+		uint64_t bpf_ns = 0, runs = 0;
+		uint64_t lost = a->losses.events + a->losses.overflow;
+		probe_losses(a->probe, &a->losses);
+		s->self_lost_events = a->losses.events + a->losses.overflow - lost;
+		probe_cost(a->probe, &bpf_ns, &runs);
+		s->self_bpf_ns = bpf_ns > r->bpf_ns ? bpf_ns - r->bpf_ns : 0;
+		r->bpf_ns = bpf_ns;
+		r->bpf_runs = runs;
+	}
+	if (r->tick_ns)
+		keep_budget(a, cpu_ns, now_ns - r->tick_ns);
+	a->cost = cost;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct agent *a = timer->data;
+	struct report *r = &a->report;
+	const struct collect_now now = {.mono_ns = clock_mono_ns(),
+		.wall_ms = clock_wall_ms(),
+		.detail = (enum collect_detail)a->budget.step};
+	int result = collect_tick(a->collect, &now, a->sample);
+	account(a, now.mono_ns);
+	r->late_ticks += r->tick_ns && now.mono_ns - r->tick_ns > r->interval_ns * 3 / 2;
+	r->ticks++;
+	r->tick_ns = now.mono_ns;
+	if (result == 0 && a->config->print)
+		print_sample(a);
+}
+
+static void on_duty(uv_timer_t *timer)
+{
+	struct agent *a = timer->data;
+	uint64_t next_ns = probe_tick(a->probe, clock_mono_ns());
+	uv_timer_start(timer, on_duty, next_ns / 1000000 + 1, 0);
+}
+
+static void fill_report(void *arg, struct report *ret)
+{
+	struct agent *a = arg;
+	struct collect_counts c;
+	collect_counts(a->collect, &c);
+	struct report *r = &a->report;
+	r->now_ns = clock_mono_ns();
+	r->cpu_ns = a->cost.cpu_ns;
+	r->rss_bytes = a->cost.rss_bytes;
+	r->wakeups = a->cost.wakeups;
+	r->lost_events = a->losses.events;
+	r->overflow = a->losses.overflow;
+	r->missed = a->losses.missed;
+	r->reused = a->losses.reused;
+	r->cgroups = c.cgroups;
+	r->cgroups_left_out = c.left_out;
+	r->kept_files = c.fds;
+	r->walks = c.walks;
+	r->rows_left_out = c.rows_left_out;
+	r->counter_resets = c.faults.resets;
+	r->counter_absurd = c.faults.absurd;
+	r->detail = collect_detail_name((enum collect_detail)a->budget.step);
+	r->detail_step = a->budget.step;
+	r->duty = a->sample->duty;
+	r->hooks = a->sample->hooks;
+	r->n_hooks = a->sample->n_hooks;
+	*ret = *r;
+}
+
+// --- pressure ----------------------------------------------------------------------------------
+
+static void on_pressure(uv_poll_t *poll_handle, int status, int events)
+{
+	struct trigger *t = poll_handle->data;
+	// libuv does not pass POLLERR on beside POLLPRI, and a dead trigger polls it without end
+	struct pollfd p = {.fd = t->fd, .events = POLLPRI};
+	int dead = status < 0 || (poll(&p, 1, 0) > 0 && psi_event(p.revents) < 0);
+	if (dead) {
+		uv_poll_stop(poll_handle);
+		psi_close(&t->fd);
+		return;
+	}
+	probe_arm(t->agent->probe, clock_mono_ns());
+	uv_timer_start(&t->agent->duty, on_duty, 0, 0);
+}
+
+static void arm_by_pressure(struct agent *a)
+{
+	static const char *const resources[PSI_RESOURCES] = {"cpu", "memory", "io"};
+	const struct agent_config *c = a->config;
+	for (int i = 0; i < PSI_RESOURCES; i++) {
+		struct trigger *t = &a->triggers[i];
+		t->agent = a;
+		t->fd = -1;
+		if (!a->probe || c->duty != 1)
+			continue;
+		char path[4096];
+		snprintf(path, sizeof(path), "%s/pressure/%s", c->proc, resources[i]);
+		int fd = psi_open(
+			path, false, (uint32_t)c->psi_stall_ms, (uint32_t)c->psi_window_ms);
+		if (fd < 0) {
+			log_event(LOG_INFO, EV_AGENT_DEGRADED,
+				"no pressure trigger, the duty cycle goes on without, ignoring",
+				LOG_TEXT("path", path), LOG_NUM("error", fd));
+			continue;
+		}
+		t->fd = fd;
+		uv_poll_init(&a->loop, &t->poll, fd);
+		t->poll.data = t;
+		uv_poll_start(&t->poll, UV_PRIORITIZED, on_pressure);
+	}
+}
+
+// --- start and stop ----------------------------------------------------------------------------
+
+static void log_hooks(const struct agent *a)
+{
+	struct hook_status hooks[SAMPLE_MAX_HOOKS];
+	size_t n = probe_hooks(a->probe, hooks, SAMPLE_MAX_HOOKS);
+	for (size_t i = 0; i < n; i++) {
+		if (hooks[i].state == HOOK_ATTACHED || hooks[i].error == 0)
+			continue;
+		log_event(LOG_WARN, EV_HOOK_REFUSED, hooks[i].detail,
+			LOG_TEXT("hook", hooks[i].name), LOG_NUM("error", hooks[i].error));
+	}
+}
+
+static void start_probe(struct agent *a)
+{
+	static const enum duty_mode modes[] = {DUTY_OFF, DUTY_CYCLE, DUTY_FULL};
+	const struct agent_config *c = a->config;
+	struct probe_options o;
+	struct why why = {0};
+	probe_options_init(&o);
+	o.duty = modes[c->duty];
+	o.cycle_ms = (uint32_t)c->cycle_ms;
+	o.cycle_on_ms = (uint32_t)c->cycle_on_ms;
+	o.armed_ms = (uint32_t)c->armed_ms;
+	if (probe_new(&a->probe, &o, &why) < 0) {
+		a->probe = NULL;
+		log_event(LOG_WARN, EV_AGENT_DEGRADED, "no eBPF at all, ignoring",
+			LOG_TEXT("reason", why.text));
+		return;
+	}
+	log_hooks(a);
+	uv_timer_start(&a->duty, on_duty, 0, 0);
+}
+
+// As many descriptors as the process may have; cgroup files take what the rest does not need.
+static uint32_t raise_files(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return 0;
+	l.rlim_cur = l.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &l) < 0 && getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return 0;
+	uint64_t spare = l.rlim_cur > SPARE_FDS ? l.rlim_cur - SPARE_FDS : 0;
+	return spare > 1 << 16 ? 1 << 16 : (uint32_t)spare;
+}
+
+static int start_collect(struct agent *a, struct why *why)
+{
+	const struct agent_config *c = a->config;
+	long cpus = sysconf(_SC_NPROCESSORS_CONF), ticks = sysconf(_SC_CLK_TCK);
+	const struct collect_options o = {.proc = c->proc,
+		.sys = c->sys,
+		.cgroup = c->cgroup,
+		.root = c->root,
+		.interval_ms = (uint32_t)c->interval_ms,
+		.slow_interval_ms = (uint32_t)c->slow_interval_ms,
+		.n_cpus = cpus > 0 ? (unsigned)cpus : 1,
+		.max_fds = raise_files(),
+		.ticks_per_s = ticks > 0 ? (uint64_t)ticks : 100,
+		.probe = a->probe};
+	return collect_new(&a->collect, &o, why);
+}
+
+static int new_sample(struct agent *a, struct why *why)
+{
+	const struct agent_config *c = a->config;
+	if (sample_new(&a->sample, (size_t)c->max_cgroups) < 0)
+		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
+	struct sample *s = a->sample;
+	text_copy(s->cluster, sizeof(s->cluster), c->cluster);
+	text_copy(s->node, sizeof(s->node), c->node);
+	if (!s->node[0] && gethostname(s->node, sizeof(s->node) - 1) < 0)
+		return why_set(why, -errno, WHY_DENIED, "no host name; set node.name");
+	text_copy(s->group, sizeof(s->group), c->group);
+	text_copy(s->instance_id, sizeof(s->instance_id), c->instance_id);
+	text_copy(s->instance_type, sizeof(s->instance_type), c->instance_type);
+	text_copy(s->zone_id, sizeof(s->zone_id), c->zone_id);
+	text_copy(s->version, sizeof(s->version), PETREL_VERSION);
+	if (!text_is_name(s->node, strlen(s->node), sizeof(s->node) - 1))
+		return why_set(why, -EINVAL, WHY_DENIED, "node.name \"%.64s\" is no name", s->node);
+	if (!text_is_name(s->cluster, strlen(s->cluster), sizeof(s->cluster) - 1))
+		return why_set(
+			why, -EINVAL, WHY_DENIED, "cluster.name \"%.64s\" is no name", s->cluster);
+	return 0;
+}
+
+static void drop_rights(struct agent *a)
+{
+	const struct agent_config *c = a->config;
+	struct privileges p;
+	struct why why = {0};
+	char held[128] = "";
+	if (c->drop_privileges && privilege_drop((uid_t)c->uid, (gid_t)c->uid, &why) < 0)
+		log_event(LOG_WARN, EV_AGENT_DEGRADED, "rights could not be given up, ignoring",
+			LOG_TEXT("reason", why.text));
+	if (privilege_read(&p) == 0)
+		privilege_text(&p, held, sizeof(held));
+	log_event(LOG_INFO, EV_READY, "sampling", LOG_TEXT("node", a->sample->node),
+		LOG_TEXT("capabilities", held), LOG_NUM("uid", (int64_t)p.uid));
+}
+
+static void serve(struct agent *a)
+{
+	const struct agent_config *c = a->config;
+	struct why why = {0};
+	if (c->http_port == 0)
+		return;
+	if (serve_start(&a->serve, &a->loop, c->http_address, (uint16_t)c->http_port, &why) < 0) {
+		a->serve = NULL;
+		log_event(LOG_WARN, EV_AGENT_DEGRADED, "no /metrics and /healthz, ignoring",
+			LOG_TEXT("reason", why.text));
+		return;
+	}
+	serve_set_source(a->serve, fill_report, a);
+}
+
+static void stop(struct agent *a)
+{
+	if (a->stopping)
+		return;
+	a->stopping = true;
+	uv_close((uv_handle_t *)&a->tick, NULL);
+	uv_close((uv_handle_t *)&a->duty, NULL);
+	uv_close((uv_handle_t *)&a->term, NULL);
+	uv_close((uv_handle_t *)&a->interrupt, NULL);
+	for (int i = 0; i < PSI_RESOURCES; i++)
+		if (a->triggers[i].poll.data)
+			uv_close((uv_handle_t *)&a->triggers[i].poll, NULL);
+	serve_stop(a->serve);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	log_event(LOG_INFO, EV_STOP, "stopping", LOG_NUM("signal", number));
+	stop(handle->data);
+}
+
+static void init_handles(struct agent *a)
+{
+	int r = uv_loop_init(&a->loop);
+	assert(r == 0);
+	uv_timer_init(&a->loop, &a->tick);
+	uv_timer_init(&a->loop, &a->duty);
+	uv_signal_init(&a->loop, &a->term);
+	uv_signal_init(&a->loop, &a->interrupt);
+	a->tick.data = a->duty.data = a->term.data = a->interrupt.data = a;
+}
+
+static void init_report(struct agent *a)
+{
+	a->report = (struct report){.version = PETREL_VERSION,
+		.cluster = a->sample->cluster,
+		.node = a->sample->node,
+		.started_ns = clock_mono_ns(),
+		.interval_ns = a->config->interval_ms * 1000000};
+	a->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	cost_read(a->statm, &a->cost);
+	budget_init(&a->budget, a->config->cpu_budget_permille, COLLECT_DETAILS - 1);
+}
+
+static void free_agent(struct agent *a)
+{
+	collect_free(a->collect);
+	probe_free(a->probe);
+	sample_free(a->sample);
+	buf_done(&a->line);
+	for (int i = 0; i < PSI_RESOURCES; i++)
+		psi_close(&a->triggers[i].fd);
+	if (a->statm >= 0)
+		close(a->statm);
+	free(a);
+}
+
+int agent_run(const struct agent_config *config, struct why *why)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	if (!a)
+		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
+	a->config = config;
+	a->statm = -1;
+	for (int i = 0; i < PSI_RESOURCES; i++)
+		a->triggers[i].fd = -1;
+	buf_init(&a->line, PRINT_MAX_BYTES);
+	init_handles(a);
+	int r = new_sample(a, why);
+	if (r == 0) {
+		init_report(a);
+		start_probe(a);
+		r = start_collect(a, why);
+	}
+	if (r == 0) {
+		arm_by_pressure(a);
+		drop_rights(a);
+		serve(a);
+		uv_signal_start(&a->term, on_signal, SIGTERM);
+		uv_signal_start(&a->interrupt, on_signal, SIGINT);
+		uv_timer_start(&a->tick, on_tick, 0, config->interval_ms);
+	} else {
+		stop(a);
+	}
+	uv_run(&a->loop, UV_RUN_DEFAULT);
+	int closed = uv_loop_close(&a->loop);
+	if (r == 0 && closed < 0)
+		r = why_set(why, -EBUSY, WHY_BUG, "the loop did not close");
+	free_agent(a);
+	return r;
+}

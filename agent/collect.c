@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/collect.h"
+
+#include "agent/proc/cgroup.h"
+#include "agent/proc/layout.h"
+#include "agent/proc/node.h"
+#include "agent/proc/tree.h"
+#include "agent/window/window.h"
+#include "proto/base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROWS = 4096 };
+static const uint64_t limits_every_ticks = 60;
+
+struct collect {
+	struct collect_options options;
+	uint64_t ticks, slow_every; // ticks of a slow interval
+	struct layout layout;
+	int cgroup_error; // 0: there are cgroups
+	struct node *node;
+	struct tree *tree;
+	struct cgroups *cgroups;
+	struct window *window;
+	struct probe_row *rows;
+	struct scope raw;
+	uint64_t last_walk_ns, walks, seen_losses;
+	uint64_t sched_on_ns;
+	// the sample under way
+	struct sample *out;
+	uint32_t dropped;           // rows that did not fit
+	struct cgroup_sample spare; // for one of those
+	enum hierarchy finding;     // of the source being read
+	bool has_events;
+};
+
+const char *collect_detail_name(enum collect_detail d)
+{
+	static const char *const names[COLLECT_DETAILS] = {[COLLECT_FULL] = "full",
+		[COLLECT_SLOWER_PODS] = "slower_pods",
+		[COLLECT_NO_CONTAINERS] = "no_containers",
+		[COLLECT_NODE_ONLY] = "node_only"};
+	return (unsigned)d < COLLECT_DETAILS ? names[d] : "unknown";
+}
+
+static int open_cgroups(struct collect *c)
+{
+	const struct collect_options *o = &c->options;
+	c->cgroup_error = layout_init(&c->layout, o->cgroup, o->proc);
+	if (c->cgroup_error < 0)
+		return 0;
+	int r = tree_new(&c->tree, &c->layout, COLLECT_MAX_SLOTS);
+	if (r == 0)
+		r = cgroups_new(
+			&c->cgroups, &c->layout, COLLECT_MAX_SLOTS, o->max_fds, o->ticks_per_s);
+	return r;
+}
+
+int collect_new(struct collect **ret, const struct collect_options *o, struct why *why)
+{
+	struct collect *c = calloc(1, sizeof(*c));
+	if (!c)
+		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
+	c->options = *o;
+	c->cgroup_error = -ENOENT;
+	for (int h = 0; h < HIERARCHY_COUNT; h++)
+		c->layout.roots[h] = -1;
+	c->slow_every = o->slow_interval_ms / o->interval_ms;
+	if (c->slow_every == 0)
+		c->slow_every = 1;
+	const struct node_options n = {
+		.proc = o->proc, .sys = o->sys, .root = o->root, .ticks_per_s = o->ticks_per_s};
+	const struct window_options w = {
+		.max_slots = COLLECT_MAX_SLOTS, .max_rows = MAX_ROWS, .n_cpus = o->n_cpus};
+	c->rows = calloc(MAX_ROWS, sizeof(*c->rows));
+	int r = c->rows ? node_new(&c->node, &n) : -ENOMEM;
+	if (r == 0)
+		r = window_new(&c->window, &w);
+	if (r == 0)
+		r = open_cgroups(c);
+	if (r < 0) {
+		collect_free(c);
+		return why_set(why, r, WHY_DENIED, "cannot read %s: %s", o->proc, strerror(-r));
+	}
+	*ret = c;
+	return 0;
+}
+
+void collect_free(struct collect *c)
+{
+	if (!c)
+		return;
+	cgroups_free(c->cgroups);
+	tree_free(c->tree);
+	layout_done(&c->layout);
+	window_free(c->window);
+	node_free(c->node);
+	free(c->rows);
+	free(c);
+}
+
+// --- cgroups that come and go ------------------------------------------------------------------
+
+static void on_event(void *arg, const struct probe_event *e)
+{
+	struct collect *c = arg;
+	if (e->kind != PROBE_MKDIR && e->kind != PROBE_RMDIR)
+		return;
+	enum hierarchy h = layout_by_id(&c->layout, e->hierarchy);
+	if (h == HIERARCHY_COUNT)
+		return;
+	if (e->kind == PROBE_MKDIR)
+		tree_add(c->tree, h, e->text, e->inode);
+	else
+		tree_remove(c->tree, h, e->text);
+}
+
+static void follow_cgroups(struct collect *c, uint64_t now_ns)
+{
+	uint64_t wait_ms = c->has_events ? COLLECT_SAFETY_WALK_MS : COLLECT_WALK_MS;
+	bool lost = false;
+	if (c->options.probe) {
+		probe_events(c->options.probe, on_event, c);
+		struct probe_losses losses;
+		probe_losses(c->options.probe, &losses);
+		lost = losses.events != c->seen_losses;
+		c->seen_losses = losses.events;
+	}
+	if (c->walks > 0 && !lost && now_ns - c->last_walk_ns < wait_ms * 1000000)
+		return;
+	tree_walk(c->tree);
+	c->walks++;
+	c->last_walk_ns = now_ns;
+}
+
+// --- probes ------------------------------------------------------------------------------------
+
+static struct window_owner find_owner(void *arg, uint64_t inode)
+{
+	struct collect *c = arg;
+	struct window_owner o = {.slot = -1, .pod = -1};
+	if (!c->tree || c->finding == HIERARCHY_COUNT)
+		return o;
+	o.slot = tree_owner(c->tree, c->finding, inode);
+	if (o.slot < 0)
+		return o;
+	const struct tree_slot *s = tree_slot(c->tree, (size_t)o.slot);
+	o.id = s->id;
+	o.pod = s->pod;
+	if (o.pod >= 0)
+		o.pod_id = tree_slot(c->tree, (size_t)o.pod)->id;
+	return o;
+}
+
+static void read_probe(struct collect *c, enum probe_source source, uint64_t now_ns)
+{
+	const struct probe_columns *columns = probe_columns(source);
+	const struct window_finder finder = {.find = find_owner, .arg = c};
+	struct probe_reading r = {.rows = c->rows, .max_rows = MAX_ROWS};
+	if (probe_read(c->options.probe, source, now_ns, &r) < 0)
+		return;
+	c->finding = c->tree ? layout_find(&c->layout, columns->controller) : HIERARCHY_COUNT;
+	window_probe(c->window, source, columns, &r, &finder);
+	if (source == PROBE_SCHED) {
+		c->out->duty_on_ms = (uint32_t)((r.on_ns - c->sched_on_ns) / 1000000);
+		c->sched_on_ns = r.on_ns;
+	}
+}
+
+static void read_probes(struct collect *c, uint64_t now_ns)
+{
+	c->out->duty = DUTY_OFF;
+	c->out->duty_on_ms = 0;
+	if (!c->options.probe)
+		return;
+	c->out->duty = probe_duty(c->options.probe, now_ns);
+	for (int s = 0; s < PROBE_SOURCES; s++)
+		read_probe(c, (enum probe_source)s, now_ns);
+}
+
+// --- rows --------------------------------------------------------------------------------------
+
+// The row with the least CPU; it gives way when the sample is full. Only then is it looked for.
+static struct cgroup_sample *least_busy(struct sample *out)
+{
+	struct cgroup_sample *least = &out->cgroups[0];
+	for (size_t i = 1; i < out->n_cgroups; i++) {
+		const struct cgroup_sample *g = &out->cgroups[i];
+		if (scope_get(&g->scope, METRIC_CPU_USAGE, 0) <
+			scope_get(&least->scope, METRIC_CPU_USAGE, 0))
+			least = &out->cgroups[i];
+	}
+	return least;
+}
+
+static void add_row(struct collect *c, const struct tree_slot *s, const struct window_reading *r)
+{
+	struct sample *out = c->out;
+	bool full = out->n_cgroups == out->max_cgroups;
+	struct cgroup_sample *row = full ? &c->spare : &out->cgroups[out->n_cgroups];
+	if (window_slot(c->window, r, &row->scope, &row->window_ms) < 0 ||
+		(!row->scope.present && !row->scope.hists_present))
+		return;
+	row->kind = s->kind;
+	text_copy(row->name, sizeof(row->name), s->name);
+	text_copy(row->pod_uid, sizeof(row->pod_uid), s->pod_uid);
+	text_copy(row->container_id, sizeof(row->container_id), s->container_id);
+	if (!full) {
+		out->n_cgroups++;
+		return;
+	}
+	c->dropped++;
+	struct cgroup_sample *least = least_busy(out);
+	if (scope_get(&row->scope, METRIC_CPU_USAGE, 0) >
+		scope_get(&least->scope, METRIC_CPU_USAGE, 0))
+		*least = *row;
+}
+
+static void read_slot(struct collect *c, size_t slot, unsigned what, uint64_t now_ns)
+{
+	const struct tree_slot *s = tree_slot(c->tree, slot);
+	bool limits = (c->ticks + slot) % limits_every_ticks < c->slow_every && what & WINDOW_SLOW;
+	unsigned files = (what & WINDOW_FAST ? CGROUP_FAST : 0) |
+			 (what & WINDOW_SLOW ? CGROUP_SLOW : 0) | (limits ? CGROUP_LIMITS : 0);
+	if (cgroups_read(c->cgroups, slot, s, files, &c->raw) < 0)
+		return;
+	const struct window_reading r = {.slot = (int)slot,
+		.id = s->id,
+		.what = what,
+		.raw = &c->raw,
+		.now_ns = now_ns,
+		.cpus = cgroups_cpus(c->cgroups, slot)};
+	add_row(c, s, &r);
+}
+
+static void read_slots(struct collect *c, const struct collect_now *now)
+{
+	size_t n = now->detail >= COLLECT_NODE_ONLY ? 0 : tree_slots(c->tree);
+	for (size_t i = 0; i < n; i++) {
+		const struct tree_slot *s = tree_slot(c->tree, i);
+		bool slow = (c->ticks + i) % c->slow_every == 0;
+		bool inside = s->kind == CGROUP_CONTAINER && s->pod_uid[0];
+		bool together = inside || now->detail >= COLLECT_SLOWER_PODS || c->slow_every == 1;
+		if (!s->id || (inside && now->detail >= COLLECT_NO_CONTAINERS))
+			continue;
+		if (together && slow) {
+			read_slot(c, i, WINDOW_FAST | WINDOW_SLOW, now->mono_ns);
+		} else if (!together) {
+			read_slot(c, i, WINDOW_FAST, now->mono_ns);
+			if (slow)
+				read_slot(c, i, WINDOW_SLOW, now->mono_ns);
+		}
+	}
+}
+
+// --- the sample --------------------------------------------------------------------------------
+
+static void add_hooks(struct collect *c)
+{
+	struct sample *out = c->out;
+	out->n_hooks = node_hooks(c->node, out->hooks, SAMPLE_MAX_HOOKS);
+	struct hook_status *h = &out->hooks[out->n_hooks++];
+	*h = (struct hook_status){.name = "cgroupfs",
+		.state = c->cgroup_error ? HOOK_OFF : HOOK_ATTACHED,
+		.error = c->cgroup_error};
+	snprintf(h->detail, sizeof(h->detail), "%s",
+		c->cgroup_error ? "no cgroup hierarchy: no figures of pods and units"
+				: layout_name(&c->layout));
+	size_t first = out->n_hooks;
+	if (c->options.probe)
+		out->n_hooks +=
+			probe_hooks(c->options.probe, &out->hooks[first], SAMPLE_MAX_HOOKS - first);
+	c->has_events = false;
+	for (size_t i = first; i < out->n_hooks; i++)
+		if (strcmp(out->hooks[i].name, "cgroup") == 0)
+			c->has_events = out->hooks[i].state == HOOK_ATTACHED;
+}
+
+int collect_tick(struct collect *c, const struct collect_now *now, struct sample *ret)
+{
+	c->out = ret;
+	c->dropped = 0;
+	ret->n_cgroups = 0;
+	add_hooks(c);
+	if (c->tree)
+		follow_cgroups(c, now->mono_ns);
+	read_probes(c, now->mono_ns);
+	node_read(c->node, c->ticks % c->slow_every == 0, &c->raw);
+	int r = window_node(c->window, &c->raw, now->mono_ns, &ret->node_scope, &ret->window_ms);
+	if (r < 0)
+		return r;
+	if (c->tree)
+		read_slots(c, now);
+	c->ticks++;
+	ret->cgroups_left_out = c->dropped + (c->tree ? (uint32_t)tree_left_out(c->tree) : 0);
+	ret->wall_ms = now->wall_ms;
+	ret->mono_ns = now->mono_ns;
+	return ret->window_ms == 0 ? -EAGAIN : 0;
+}
+
+void collect_counts(const struct collect *c, struct collect_counts *ret)
+{
+	*ret = (struct collect_counts){.walks = c->walks,
+		.rows_left_out = window_rows_left_out(c->window),
+		.faults = *window_faults(c->window)};
+	if (!c->tree)
+		return;
+	ret->cgroups = tree_count(c->tree);
+	ret->left_out = tree_left_out(c->tree);
+	ret->fds = cgroups_fds(c->cgroups);
+}
