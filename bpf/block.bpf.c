@@ -29,13 +29,13 @@ enum {
 	OP_DISCARD = 3
 }; // stable since 4.8
 
-// Rare: the slot is empty or was another cgroup's; see sched.bpf.c.
+// Rare: the slot is empty, was another cgroup's, or is the overflow slot; see sched.bpf.c.
 static __noinline int slot_take(struct block_slot *s, struct blkcg *blkcg, __u32 last)
 {
 	struct block_slot *overflow = bpf_map_lookup_elem(&slots, &last);
 	__u64 id = blkcg->css.id;
 
-	if (!s || !overflow)
+	if (!overflow || id >= params.nslots - 1)
 		return 0;
 	s->serial = 0;
 	barrier();
@@ -49,13 +49,13 @@ static __noinline int slot_take(struct block_slot *s, struct blkcg *blkcg, __u32
 	return 0;
 }
 
-static __always_inline struct block_slot *slot_of(struct blkcg *blkcg, __u32 base)
+static __always_inline struct block_slot *slot_of(struct blkcg *blkcg, __u64 base)
 {
-	__u32 id = blkcg->css.id, last = params.nslots - 1;
+	__u64 last = params.nslots - 1, id = (__u32)blkcg->css.id;
 	__u32 index = base + (id < last ? id : last);
 	struct block_slot *s = bpf_map_lookup_elem(&slots, &index);
 
-	if (s && id < last && s->serial != blkcg->css.serial_nr)
+	if (s && s->serial != blkcg->css.serial_nr)
 		slot_take(s, blkcg, base + last);
 	return s;
 }
@@ -80,21 +80,17 @@ static __always_inline void count_bytes(struct block_slot *s, __u32 op, __u32 by
 		s->write_bytes += bytes;
 }
 
-static __always_inline void count_done(struct block_slot *s, struct request *rq, __u32 op)
+static __always_inline void count_done(struct block_slot *s, struct request *rq)
 {
 	__u64 start = rq->start_time_ns, issued = rq->io_start_time_ns, now;
 
 	s->ios++;
-	if (op == OP_READ)
-		s->reads++;
-	else if (op == OP_WRITE)
-		s->writes++;
 	if (!start) // statistics are off for this queue
 		return;
 	now = bpf_ktime_get_ns();
-	s->latency[log2_bucket(now - start, SHIFT_BLOCK)]++;
+	s->buckets[log2_bucket(now - start, SHIFT_BLOCK)].latency++;
 	if (issued)
-		s->device[log2_bucket(now - issued, SHIFT_BLOCK)]++;
+		s->buckets[log2_bucket(now - issued, SHIFT_BLOCK)].device++;
 }
 
 SEC("tp_btf/block_rq_complete")
@@ -106,12 +102,12 @@ int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
 
 	if (!bio || op == OP_FLUSH || !is_counted(rq->rq_flags))
 		return 0;
-	s = slot_of(bio->bi_blkg->blkcg, bpf_get_smp_processor_id() * params.nslots);
+	s = slot_of(bio->bi_blkg->blkcg, (__u64)bpf_get_smp_processor_id() * params.nslots);
 	if (!s)
 		return 0;
 	count_bytes(s, op, bytes);
 	if (bytes >= rq->__data_len)
-		count_done(s, rq, op);
+		count_done(s, rq);
 	return 0;
 }
 

@@ -6,27 +6,33 @@
 #include "bpf/kernel.bpf.h"
 #include "bpf/records.h"
 
-// Bucket of a value in a log2 histogram whose first bucket also holds everything below.
-static __always_inline __u32 log2_bucket(__u64 value, __u32 shift)
+// 1 if v > limit, without a branch that the CPU would have to guess; both below 2^63.
+static __always_inline __u64 above(__u64 v, __u64 limit)
 {
-	__u32 v, b, s;
+	return (limit - v) >> 63;
+}
 
-	value >>= shift;
-	if (value >> 32)
+// Bucket of a value in a log2 histogram whose first bucket also holds everything below. All in 64
+// bits: the v2 instruction set has no 32-bit arithmetic and would mask every step.
+static __always_inline __u64 log2_bucket(__u64 v, __u32 shift)
+{
+	__u64 b, s;
+
+	v >>= shift;
+	if (v >> 32)
 		return SLOT_BUCKETS - 1;
-	v = (__u32)value;
-	b = (v > 0xffff) << 4;
+	b = above(v, 0xffff) << 4;
 	v >>= b;
-	s = (v > 0xff) << 3;
+	s = above(v, 0xff) << 3;
 	v >>= s;
 	b |= s;
-	s = (v > 0xf) << 2;
+	s = above(v, 0xf) << 2;
 	v >>= s;
 	b |= s;
-	s = (v > 3) << 1;
+	s = above(v, 3) << 1;
 	v >>= s;
 	b |= s;
-	return b | v >> 1;
+	return (b | v >> 1) & (SLOT_BUCKETS - 1); // the mask is for the verifier
 }
 
 #endif

@@ -133,6 +133,7 @@ struct sock_cgroup_data___before_5_16 { // pointer, or net_cls data with the low
 
 struct sock_common {
 	unsigned char skc_state;
+	unsigned long skc_flags;
 };
 
 struct sock {
@@ -142,7 +143,8 @@ struct sock {
 
 struct tcp_sock {
 	__u64 bytes_received;
-	__u64 bytes_acked;
+	__u64 bytes_sent;    // payload, retransmitted included
+	__u64 bytes_retrans; // of it
 	__u32 srtt_us;
 };
 

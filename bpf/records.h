@@ -47,22 +47,26 @@ struct sched_slot {
 	__u64 unused[2]; // 5 whole cache lines
 };
 
+// An I/O finds its slot cold: what it touches is kept in as few cache lines as possible.
+struct block_bucket {
+	__u32 latency; // queue + device
+	__u32 device;  // device only
+};
+
 struct block_slot {
 	__u64 serial;
 	__u64 inode;
 	__u64 read_bytes;
 	__u64 write_bytes; // discards and flushes have no bytes here
 	__u64 ios;         // reads, writes and discards that completed, as /sys/block counts them
-	__u64 reads, writes;
-	__u64 unused;
-	__u32 latency[SLOT_BUCKETS]; // queue + device
-	__u32 device[SLOT_BUCKETS];  // device only
+	__u64 unused[3];
+	struct block_bucket buckets[SLOT_BUCKETS];
 };
 
 struct tcp_tally {         // by inode of the v2 cgroup that made the socket
 	__u64 connections; // closed that had been established
 	__u64 failed;      // closed in SYN_SENT: refused or timed out
-	__u64 bytes;       // payload acknowledged + received, of the closed ones
+	__u64 bytes;       // payload sent + received, of the closed ones
 	__u64 retransmits; // segments
 	__u64 resets;      // sent or received
 	__u64 last_ns;

@@ -22,14 +22,14 @@ struct {
 	__type(value, struct sched_slot);
 } slots SEC(".maps");
 
-// Rare: the slot is empty or was another cgroup's. serial is written last, so a reader that finds
-// the same serial before and after its copy has a whole one.
+// Rare: the slot is empty, was another cgroup's, or is the overflow slot. serial is written last,
+// so a reader that finds the same serial before and after its copy has a whole one.
 static __noinline int slot_take(struct sched_slot *s, struct task_group *tg, __u32 last)
 {
 	struct sched_slot *overflow = bpf_map_lookup_elem(&slots, &last);
 	__u64 id = tg->css.id;
 
-	if (!s || !overflow)
+	if (!overflow || id >= params.nslots - 1)
 		return 0;
 	s->serial = 0;
 	barrier();
@@ -43,13 +43,13 @@ static __noinline int slot_take(struct sched_slot *s, struct task_group *tg, __u
 	return 0;
 }
 
-static __always_inline struct sched_slot *slot_of(struct task_group *tg, __u32 base)
+static __always_inline struct sched_slot *slot_of(struct task_group *tg, __u64 base)
 {
-	__u32 id = tg->css.id, last = params.nslots - 1;
+	__u64 last = params.nslots - 1, id = (__u32)tg->css.id;
 	__u32 index = base + (id < last ? id : last);
 	struct sched_slot *s = bpf_map_lookup_elem(&slots, &index);
 
-	if (s && id < last && s->serial != tg->css.serial_nr)
+	if (s && s->serial != tg->css.serial_nr)
 		slot_take(s, tg, base + last);
 	return s;
 }
@@ -66,9 +66,9 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct task_group *from = prev->sched_task_group, *to = next->sched_task_group;
-	__u32 base = bpf_get_smp_processor_id() * params.nslots;
+	__u64 base = (__u64)bpf_get_smp_processor_id() * params.nslots;
 	__u64 now = next->se.cfs_rq->rq->clock;
-	struct sched_slot *s;
+	struct sched_slot *s = 0;
 
 	if (prev->pid && (s = slot_of(from, base))) {
 		__u64 ran = now - prev->sched_info.last_arrival;
@@ -81,9 +81,13 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 				s->foreign++;
 		}
 	}
-	if (next->pid && next->sched_info.last_queued && (s = slot_of(to, base))) {
+	if (next->pid && next->sched_info.last_queued) {
 		__u64 waited = now - next->sched_info.last_queued;
 
+		if (!s || from != to)
+			s = slot_of(to, base);
+		if (!s)
+			return 0;
 		s->wait_ns += waited;
 		s->wait[log2_bucket(waited, SHIFT_SCHED)]++;
 	}

@@ -8,6 +8,7 @@
 
 // net/tcp_states.h, visible to user space and therefore stable
 enum { SYN_SENT = 2, TIME_WAIT = 6, CLOSE = 7, LISTEN = 10, NEW_SYN_RECV = 12 };
+enum { SOCK_DONE = 1 }; // bit of skc_flags: the second of enum sock_flags ever since
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -43,6 +44,13 @@ static __always_inline struct tcp_tally *tally_of_socket(const struct sock *sk)
 	return t;
 }
 
+// Both directions. bytes_received counts a FIN as a byte; tcp_fin() leaves SOCK_DONE behind.
+static __always_inline __u64 payload_of(const struct sock *sk, const struct tcp_sock *tcp)
+{
+	return tcp->bytes_sent - tcp->bytes_retrans + tcp->bytes_received -
+	       (sk->__sk_common.skc_flags >> SOCK_DONE & 1);
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, int from, int to)
 {
@@ -62,7 +70,7 @@ int BPF_PROG(on_state, const struct sock *sk, int from, int to)
 		return 0;
 	}
 	__sync_fetch_and_add(&t->connections, 1);
-	__sync_fetch_and_add(&t->bytes, tcp->bytes_acked + tcp->bytes_received);
+	__sync_fetch_and_add(&t->bytes, payload_of(sk, tcp));
 	if (tcp->srtt_us) // scaled by 8 in the kernel
 		__sync_fetch_and_add(&t->srtt[log2_bucket(tcp->srtt_us >> 3, SHIFT_SRTT)], 1);
 	return 0;

@@ -308,14 +308,14 @@ int probe_new(struct probe **ret, const struct probe_options *o, struct why *why
 	p->duty = (struct duty){.mode = o->duty == DUTY_ARMED ? DUTY_CYCLE : o->duty,
 		.on_ns = o->cycle_on_ms * NS_PER_MS,
 		.cycle_ns = o->cycle_ms * NS_PER_MS,
-		.arm_ns = o->armed_ms * NS_PER_MS,
-		.start_ns = p->options.mono_ns()};
+		.arm_ns = o->armed_ms * NS_PER_MS};
 	struct slot_params params = {
 		.nslots = slots_for(o, (uint32_t)n_cpus), .ncpus = (uint32_t)n_cpus};
 	for (int i = 0; i < OBJECTS; i++)
 		p->objects[i] = (struct object){.name = names[i], .error = -ENOENT};
 	if (has_btf(p))
 		start_all(p, &params);
+	p->duty.start_ns = p->options.mono_ns(); // loading takes longer than some cycles
 	*ret = p;
 	return 0;
 }

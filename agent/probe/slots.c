@@ -14,19 +14,21 @@ enum { SLOT_BYTES = sizeof(struct sched_slot) };
 struct layout {
 	size_t n_values, n_hists;
 	size_t values[PROBE_VALUES], hists[PROBE_HISTS];
+	size_t stride; // from bucket to bucket
 };
 
+#define AT(type, field) offsetof(struct type, field)
 static const struct layout layouts[] = {
 	[PROBE_SCHED] = {4, 2,
-		{offsetof(struct sched_slot, wait_ns), offsetof(struct sched_slot, oncpu_ns),
-			offsetof(struct sched_slot, involuntary),
-			offsetof(struct sched_slot, foreign)},
-		{offsetof(struct sched_slot, wait), offsetof(struct sched_slot, burst)}},
+		{AT(sched_slot, wait_ns), AT(sched_slot, oncpu_ns), AT(sched_slot, involuntary),
+			AT(sched_slot, foreign)},
+		{AT(sched_slot, wait), AT(sched_slot, burst)}, sizeof(uint32_t)},
 	[PROBE_BLOCK] = {3, 2,
-		{offsetof(struct block_slot, read_bytes), offsetof(struct block_slot, write_bytes),
-			offsetof(struct block_slot, ios)},
-		{offsetof(struct block_slot, latency), offsetof(struct block_slot, device)}},
+		{AT(block_slot, read_bytes), AT(block_slot, write_bytes), AT(block_slot, ios)},
+		{AT(block_slot, buckets[0].latency), AT(block_slot, buckets[0].device)},
+		sizeof(struct block_bucket)},
 };
+#undef AT
 
 size_t slots_bytes(uint32_t n_cpus, uint32_t n_slots)
 {
@@ -66,7 +68,7 @@ static void copy_slot(const struct layout *l, const void *slot, struct probe_row
 		ret->values[i] = look64(slot, l->values[i]);
 	for (size_t h = 0; h < l->n_hists; h++) {
 		for (size_t b = 0; b < HIST_BUCKETS; b++)
-			ret->hists[h][b] = look32(slot, l->hists[h] + b * sizeof(uint32_t));
+			ret->hists[h][b] = look32(slot, l->hists[h] + b * l->stride);
 	}
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }

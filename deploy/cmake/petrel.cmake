@@ -4,6 +4,7 @@
 #   petrel_module(PATH [USES PATH…] [LINKS TARGET-OR-LIBRARY…] [INCLUDES DIR…])
 #       library of PATH/*.c (PATH/*.proto is compiled too); tests/unit/PATH/test_*.c become ctest cases
 #   petrel_bpf(NAME…)            bpf/NAME.bpf.c -> skeleton header "NAME.skel.h", in target petrel_bpf
+#   petrel_bpf_tests()           tests/bpf and tests/bench/bpf: what needs a kernel and root
 #   petrel_program(NAME PATH USES PATH… [LINKS …])
 #       PATH is the main file, or a folder: all its *.c then belong to the program
 #   petrel_fuzz(NAME USES PATH…) tests/fuzz/fuzz_NAME.c, built by the fuzz preset only
@@ -114,34 +115,65 @@ function(petrel_module path)
 	endif()
 endfunction()
 
-function(petrel_bpf)
+# FOLDER/NAME.bpf.c -> NAME.skel.h for each NAME, in the interface target TARGET.
+function(petrel_skeletons target folder)
 	find_program(BPF_CLANG NAMES clang clang-14 REQUIRED)
 	find_program(BPFTOOL bpftool PATHS /usr/sbin /sbin REQUIRED)
 	find_program(LLVM_STRIP NAMES llvm-strip llvm-strip-14 REQUIRED)
 	string(REPLACE "aarch64" "arm64" arch ${CMAKE_SYSTEM_PROCESSOR})
 	string(REPLACE "x86_64" "x86" arch ${arch})
 	file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bpf/*.h)
-	set(dir ${CMAKE_BINARY_DIR}/bpf)
+	set(dir ${CMAKE_BINARY_DIR}/${folder})
 	file(MAKE_DIRECTORY ${dir})
 	set(skeletons)
 	foreach(name ${ARGN})
-		if(NOT EXISTS ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c)
+		set(source ${CMAKE_SOURCE_DIR}/${folder}/${name}.bpf.c)
+		if(NOT EXISTS ${source})
 			continue()
 		endif()
 		add_custom_command(OUTPUT ${dir}/${name}.skel.h
 			COMMAND ${BPF_CLANG} -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_${arch} -I${CMAKE_SOURCE_DIR}
 				-I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -Wall -Werror
-				-c ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c -o ${dir}/${name}.bpf.o
+				-c ${source} -o ${dir}/${name}.bpf.o
 			COMMAND ${LLVM_STRIP} -g ${dir}/${name}.bpf.o
 			COMMAND ${BPFTOOL} gen skeleton ${dir}/${name}.bpf.o name ${name}_bpf > ${dir}/${name}.skel.h
-			DEPENDS ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c ${headers} VERBATIM)
+			DEPENDS ${source} ${headers} VERBATIM)
 		list(APPEND skeletons ${dir}/${name}.skel.h)
 	endforeach()
-	add_custom_target(petrel_bpf_skeletons DEPENDS ${skeletons})
-	add_library(petrel_bpf INTERFACE)
-	add_dependencies(petrel_bpf petrel_bpf_skeletons)
-	target_include_directories(petrel_bpf SYSTEM INTERFACE ${dir})
-	target_link_libraries(petrel_bpf INTERFACE bpf elf z)
+	add_custom_target(${target}_skeletons DEPENDS ${skeletons})
+	add_library(${target} INTERFACE)
+	add_dependencies(${target} ${target}_skeletons)
+	target_include_directories(${target} SYSTEM INTERFACE ${dir})
+	target_link_libraries(${target} INTERFACE bpf elf z)
+endfunction()
+
+function(petrel_bpf)
+	petrel_skeletons(petrel_bpf bpf ${ARGN})
+endfunction()
+
+# What needs this kernel and root: tests/bpf/test_*.c become ctest cases (label "bpf", a skip is the
+# exit status 77), tests/bench/bpf/bench_NAME.c the programs behind tests/bench/NAME.
+function(petrel_bpf_tests)
+	if(NOT PETREL_TESTS)
+		return()
+	endif()
+	file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bpf/test_*.c)
+	file(GLOB helpers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bpf/load*.c)
+	foreach(test ${tests})
+		get_filename_component(stem ${test} NAME_WE)
+		add_executable(bpf_${stem} ${test} ${helpers})
+		target_link_libraries(bpf_${stem} PRIVATE agent_probe cmocka)
+		add_test(NAME bpf/${stem} COMMAND bpf_${stem})
+		set_tests_properties(bpf/${stem} PROPERTIES LABELS bpf TIMEOUT 120 RUN_SERIAL ON
+			SKIP_RETURN_CODE 77)
+	endforeach()
+	petrel_skeletons(petrel_bench_bpf tests/bench/bpf empty runqlat biolat)
+	file(GLOB benches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bench/bpf/bench_*.c)
+	foreach(bench ${benches})
+		get_filename_component(stem ${bench} NAME_WE)
+		add_executable(${stem} ${bench} ${helpers} tests/bench/bpf/bench.c)
+		target_link_libraries(${stem} PRIVATE agent_probe petrel_bench_bpf)
+	endforeach()
 endfunction()
 
 function(petrel_program name path)
