@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/text.h"
+
 // What can be added up. The others (a fullest disk, a capacity of one pod) have no meaning as a
 // sum.
 static const enum metric summed[] = {METRIC_CPU_USAGE, METRIC_CPU_USER, METRIC_CPU_SYSTEM,
@@ -15,17 +17,22 @@ static const enum metric summed[] = {METRIC_CPU_USAGE, METRIC_CPU_USER, METRIC_C
 	METRIC_SATURATED, METRIC_CPU_REQUESTED};
 static const enum metric summed_for_groups[] = {METRIC_CPU_CAPACITY, METRIC_MEM_TOTAL, METRIC_PODS};
 
-struct sum {
-	struct store_entity *entity;
+struct sum { // of one group or workload; found again by its name, because the store forgets what is
+	     // silent for long
+	char key[8 + 64 + NAME_MAX_BYTES];
+	char cluster[64], name[NAME_MAX_BYTES];
+	enum entity_kind kind;
 	struct scope scope;
 	bool spoke;
+	unsigned silent; // ticks
 	UT_hash_handle hh;
 };
+enum { FORGET_TICKS = 360 };
 
 struct rollup {
 	struct fleet *fleet;
 	struct store *store;
-	struct sum *sums; // by entity
+	struct sum *sums;
 	int64_t now_ms;
 	uint32_t window_ms;
 };
@@ -56,18 +63,20 @@ void rollup_free(struct rollup *r)
 static struct sum *sum_of(
 	struct rollup *r, const char *cluster, enum entity_kind kind, const char *name)
 {
-	struct store_entity *e;
+	char key[sizeof(((struct sum *)0)->key)];
 	struct sum *s;
-	if (store_entity(r->store, cluster, kind, name, &e) < 0)
-		return NULL; // counted by the store
-	HASH_FIND_PTR(r->sums, &e, s);
-	if (!s) {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			return NULL;
-		s->entity = e;
-		HASH_ADD_PTR(r->sums, entity, s);
-	}
+	snprintf(key, sizeof(key), "%d/%s/%s", kind, cluster, name);
+	HASH_FIND_STR(r->sums, key, s);
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	text_copy(s->key, sizeof(s->key), key);
+	text_copy(s->cluster, sizeof(s->cluster), cluster);
+	text_copy(s->name, sizeof(s->name), name);
+	s->kind = kind;
+	HASH_ADD_STR(r->sums, key, s);
 	return s;
 }
 
@@ -140,6 +149,17 @@ static void add_pod(struct rollup *r, const struct fleet_pod *p)
 	scope_set(&s->scope, METRIC_PODS, scope_get(&s->scope, METRIC_PODS, 0) + 1);
 }
 
+static void put_sum(struct rollup *r, struct sum *s)
+{
+	struct store_entity *e;
+	if (store_entity(r->store, s->cluster, s->kind, s->name, &e) ==
+		0) // refused: counted by the store
+		store_put(r->store, e, r->now_ms, r->window_ms, &s->scope);
+	s->spoke = false;
+	s->silent = 0;
+	memset(&s->scope, 0, sizeof(s->scope));
+}
+
 void rollup_tick(struct rollup *r, int64_t now_ms, uint32_t window_ms)
 {
 	r->now_ms = now_ms;
@@ -148,10 +168,13 @@ void rollup_tick(struct rollup *r, int64_t now_ms, uint32_t window_ms)
 		add_node(r, n);
 	for (const struct fleet_pod *p = fleet_pods(r->fleet); p; p = p->hh.next)
 		add_pod(r, p);
-	for (struct sum *s = r->sums; s; s = s->hh.next) {
-		if (s->spoke)
-			store_put(r->store, s->entity, now_ms, window_ms, &s->scope);
-		s->spoke = false;
-		memset(&s->scope, 0, sizeof(s->scope));
+	struct sum *s, *next;
+	HASH_ITER (hh, r->sums, s, next) {
+		if (s->spoke) {
+			put_sum(r, s);
+		} else if (++s->silent > FORGET_TICKS) {
+			HASH_DEL(r->sums, s);
+			free(s);
+		}
 	}
 }

@@ -46,7 +46,7 @@ static int read_grid(struct history *ret, struct store *store, const struct stor
 		ret->y[i] = low.mean[first + i];
 		ret->high[i] = high.mean[first + i];
 		ret->saturated[i] =
-			saturated.mean[first + i] > 0.5; // most of the bin, or half the nodes
+			saturated.max[first + i] > 0; // any of the bin, any of the nodes
 		ret->known += !isnan(ret->y[i]);
 	}
 	ret->n = n;

@@ -11,7 +11,9 @@
 
 #include "aggregator/forecast/service/history.h"
 #include "proto/base/hash.h"
+#include "proto/base/text.h"
 
+static const int64_t forget_after_ms = 86400000;
 static const uint32_t first_share_permille = 500; // of a core, while a series has no outlook at all
 
 struct slot { // one horizon of one series
@@ -24,8 +26,11 @@ struct slot { // one horizon of one series
 	int64_t scored_until_ms;
 };
 
-struct series {
-	struct store_entity *entity;
+struct series { // found again by its name, because the store forgets what is silent for long
+	char key[8 + 64 + NAME_MAX_BYTES];
+	char cluster[64], name[NAME_MAX_BYTES];
+	enum entity_kind kind;
+	int64_t live_ms; // when it last had a value in the live window
 	struct slot slots[SERVICE_HORIZON_COUNT];
 	UT_hash_handle hh;
 };
@@ -69,13 +74,31 @@ int service_new(
 	return 0;
 }
 
+static void make_key(
+	char *ret, size_t size, const char *cluster, enum entity_kind kind, const char *name)
+{
+	snprintf(ret, size, "%d/%s/%s", kind, cluster, name);
+}
+
+static struct store_entity *entity_of(const struct service *s, const struct series *series)
+{
+	return store_find(s->store, series->cluster, series->kind, series->name);
+}
+
 static int see_entity(void *arg, struct store_entity *e)
 {
 	struct service *s = arg;
 	struct series *known;
-	HASH_FIND_PTR(s->series, &e, known);
-	if (known)
+	char key[sizeof(known->key)];
+	make_key(key, sizeof(key), store_entity_cluster(e), store_entity_kind(e),
+		store_entity_name(e));
+	HASH_FIND_STR(s->series, key, known);
+	if (!store_latest(e, NULL, NULL))
 		return 0;
+	if (known) {
+		known->live_ms = s->now_ms;
+		return 0;
+	}
 	if (HASH_COUNT(s->series) >= s->options.max_series) {
 		s->stats.series_refused++;
 		return 1;
@@ -83,18 +106,45 @@ static int see_entity(void *arg, struct store_entity *e)
 	known = calloc(1, sizeof(*known));
 	if (!known)
 		return 1;
-	known->entity = e;
+	text_copy(known->key, sizeof(known->key), key);
+	text_copy(known->cluster, sizeof(known->cluster), store_entity_cluster(e));
+	text_copy(known->name, sizeof(known->name), store_entity_name(e));
+	known->kind = store_entity_kind(e);
+	known->live_ms = s->now_ms;
 	for (int h = 0; h < SERVICE_HORIZON_COUNT; h++)
 		snprintf(known->slots[h].why, sizeof(known->slots[h].why), "not computed yet");
-	HASH_ADD_PTR(s->series, entity, known);
+	HASH_ADD_STR(s->series, key, known);
 	return 0;
+}
+
+static void free_series(struct service *s, struct series *e)
+{
+	HASH_DEL(s->series, e);
+	for (int h = 0; h < SERVICE_HORIZON_COUNT; h++) {
+		outlook_free(e->slots[h].outlook);
+		forecast_state_free(e->slots[h].state);
+	}
+	free(e);
+}
+
+// A series that has been silent for a day makes room for others; not while the pool works on one.
+static void forget_silent(struct service *s)
+{
+	struct series *e, *next;
+	if (s->busy)
+		return;
+	HASH_ITER (hh, s->series, e, next) {
+		if (s->now_ms - e->live_ms > forget_after_ms)
+			free_series(s, e);
+	}
 }
 
 // How many of the steps that an outlook spoke of and that are now past lay in its 80 % band.
 static void score(struct service *s, struct series *series, struct slot *slot)
 {
 	const struct outlook *o = slot->outlook;
-	if (!o)
+	struct store_entity *e = entity_of(s, series);
+	if (!o || !e)
 		return;
 	int64_t step_ms = o->step_s * 1000, from_ms = o->start_s * 1000;
 	if (from_ms < slot->scored_until_ms)
@@ -104,8 +154,8 @@ static void score(struct service *s, struct series *series, struct slot *slot)
 	if (to_ms > end_ms)
 		to_ms = end_ms;
 	struct store_series truth;
-	if (to_ms <= from_ms || store_range(s->store, series->entity, METRIC_DEMAND_LOW, from_ms,
-					to_ms, step_ms, &truth) < 0)
+	if (to_ms <= from_ms ||
+		store_range(s->store, e, METRIC_DEMAND_LOW, from_ms, to_ms, step_ms, &truth) < 0)
 		return;
 	for (size_t i = 0; i < truth.n; i++) {
 		size_t h = (size_t)((from_ms - o->start_s * 1000) / step_ms) + i;
@@ -146,12 +196,7 @@ static void free_all(struct service *s)
 {
 	struct series *e, *next;
 	HASH_ITER (hh, s->series, e, next) {
-		HASH_DEL(s->series, e);
-		for (int h = 0; h < SERVICE_HORIZON_COUNT; h++) {
-			outlook_free(e->slots[h].outlook);
-			forecast_state_free(e->slots[h].state);
-		}
-		free(e);
+		free_series(s, e);
 	}
 	if (s->on_stopped)
 		s->on_stopped(s->on_stopped_arg);
@@ -198,10 +243,12 @@ static void on_ran(uv_work_t *work, int status)
 static bool start(struct service *s, struct series *series, enum service_horizon horizon)
 {
 	struct slot *slot = &series->slots[horizon];
+	struct store_entity *e = entity_of(s, series);
 	struct job *j = &s->job;
 	*j = (struct job){.service = s, .series = series, .horizon = horizon};
-	int r = history_read(
-		&j->history, s->store, series->entity, (enum history_horizon)horizon, s->now_ms);
+	int r = !e ? -ENODATA
+		   : history_read(
+			     &j->history, s->store, e, (enum history_horizon)horizon, s->now_ms);
 	if (r == 0 && !slot->state)
 		r = forecast_state_new(&slot->state);
 	if (r < 0) {
@@ -213,8 +260,7 @@ static bool start(struct service *s, struct series *series, enum service_horizon
 		history_done(&j->history);
 		return false;
 	}
-	const char *name = store_entity_name(series->entity);
-	j->seed = s->options.seed ^ hash_crc32c(name, strlen(name));
+	j->seed = s->options.seed ^ hash_crc32c(series->key, strlen(series->key));
 	j->state = slot->state;
 	j->work.data = j;
 	s->busy = true;
@@ -250,6 +296,7 @@ static struct series *most_due(struct service *s, enum service_horizon *ret_hori
 void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns)
 {
 	s->now_ms = now_ms;
+	forget_silent(s);
 	store_each(s->store, NULL, ENTITY_GROUP, see_entity, s);
 	store_each(s->store, NULL, ENTITY_WORKLOAD, see_entity, s);
 	// a series without data costs a look and no run: try some
@@ -263,11 +310,10 @@ void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns)
 
 int service_get(struct service *s, const struct service_series *which, struct service_outlook *ret)
 {
-	struct store_entity *entity =
-		store_find(s->store, which->cluster, which->kind, which->name);
-	struct series *e = NULL;
-	if (entity)
-		HASH_FIND_PTR(s->series, &entity, e);
+	struct series *e;
+	char key[sizeof(e->key)];
+	make_key(key, sizeof(key), which->cluster, which->kind, which->name);
+	HASH_FIND_STR(s->series, key, e);
 	if (!e)
 		return -ENOENT;
 	const struct slot *slot = &e->slots[which->horizon];

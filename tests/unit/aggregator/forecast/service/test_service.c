@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "aggregator/forecast/service/history.h"
+#include "aggregator/forecast/service/service.h"
+
+static const int64_t t0 = 1790000040000; // a whole minute
+
+struct rig {
+	uv_loop_t loop;
+	struct store *store;
+	struct store_entity *group;
+	struct service *service;
+	int64_t now_ms;
+};
+
+static void start(struct rig *r)
+{
+	const struct store_options store = {.max_entities = 64, .live_seconds = 3600};
+	const struct service_options service = {
+		.budget_permille = 1000, .max_series = 2, .seed = 1};
+	struct why why;
+	uv_loop_init(&r->loop);
+	assert_int_equal(store_new(&r->store, &store, &why), 0);
+	assert_int_equal(service_new(&r->service, &r->loop, r->store, &service), 0);
+	r->now_ms = t0;
+	store_tick(r->store, t0);
+	assert_int_equal(store_entity(r->store, "prod", ENTITY_GROUP, "web", &r->group), 0);
+}
+
+static void stop(struct rig *r)
+{
+	service_stop(r->service, NULL, NULL);
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&r->loop), 0);
+	store_free(r->store);
+}
+
+// Ten-second windows of a demand, saturated in the last of every six.
+static void live(struct rig *r, int windows, double millicores)
+{
+	for (int i = 0; i < windows; i++) {
+		struct scope s = {0};
+		scope_set(&s, METRIC_DEMAND_LOW, (int64_t)millicores + i % 5);
+		scope_set(&s, METRIC_DEMAND_HIGH, (int64_t)millicores + 100);
+		scope_set(&s, METRIC_SATURATED, i % 6 == 5);
+		r->now_ms += 10000;
+		store_tick(r->store, r->now_ms);
+		assert_int_equal(store_put(r->store, r->group, r->now_ms, 10000, &s), 0);
+	}
+}
+
+static const struct service_series web = {"prod", "web", ENTITY_GROUP, SERVICE_HOUR};
+
+static void run(struct rig *r)
+{
+	for (int i = 0; i < 4; i++) {
+		service_tick(r->service, r->now_ms, UINT64_MAX); // never too early
+		uv_run(&r->loop, UV_RUN_DEFAULT);
+	}
+}
+
+static void a_young_series_says_how_much_is_missing(void **state)
+{
+	struct rig r;
+	struct service_outlook o;
+	start(&r);
+	assert_int_equal(service_get(r.service, &web, &o), -ENOENT);
+	live(&r, 12, 1000); // two minutes
+	run(&r);
+	assert_int_equal(service_get(r.service, &web, &o), 0);
+	assert_null(o.outlook);
+	assert_non_null(strstr(o.why, "too little history"));
+	stop(&r);
+}
+
+static void enough_history_gives_an_outlook_with_a_band(void **state)
+{
+	struct rig r;
+	struct service_outlook o;
+	start(&r);
+	live(&r, 90, 1000); // a quarter of an hour
+	run(&r);
+	assert_int_equal(service_get(r.service, &web, &o), 0);
+	assert_non_null(o.outlook);
+	assert_int_equal(o.outlook->horizon, 60); // minutes, while the series is young
+	assert_true(o.outlook->quantiles[0][1] <= o.outlook->quantiles[0][7]);
+	assert_true(o.outlook->quantiles[0][4] > 500 && o.outlook->quantiles[0][4] < 2000);
+	assert_int_equal(o.coverage80_permille, -1); // no truth yet
+	stop(&r);
+}
+
+static void issued_steps_are_scored_when_their_truth_arrives(void **state)
+{
+	struct rig r;
+	struct service_outlook o;
+	start(&r);
+	live(&r, 90, 1000);
+	run(&r);
+	live(&r, 60, 1000); // ten minutes later
+	run(&r);
+	assert_int_equal(service_get(r.service, &web, &o), 0);
+	assert_in_range(o.scored, 8, 10);
+	assert_in_range(o.coverage80_permille, 0, 1000);
+	stop(&r);
+}
+
+static void what_was_saturated_is_marked_with_its_upper_bound(void **state)
+{
+	struct rig r;
+	struct history h;
+	size_t marked = 0;
+	start(&r);
+	live(&r, 90, 1000);
+	assert_int_equal(history_read(&h, r.store, r.group, HISTORY_HOUR, r.now_ms), 0);
+	for (size_t i = 0; i < h.n; i++) {
+		marked += h.saturated[i];
+		assert_true(isnan(h.y[i]) || h.high[i] >= h.y[i]);
+	}
+	assert_true(marked > 0); // one window of six is enough to hide demand
+	history_done(&h);
+	stop(&r);
+}
+
+static void the_number_of_series_is_bounded(void **state)
+{
+	struct rig r;
+	struct service_stats stats;
+	const char *const names[] = {"web", "b", "c"};
+	start(&r);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(
+			store_entity(r.store, "prod", ENTITY_GROUP, names[i], &r.group), 0);
+		live(&r, 1, 1000);
+	}
+	run(&r);
+	service_stats(r.service, &stats);
+	assert_int_equal(stats.series, 2);
+	assert_true(stats.series_refused > 0);
+	stop(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_young_series_says_how_much_is_missing),
+		cmocka_unit_test(enough_history_gives_an_outlook_with_a_band),
+		cmocka_unit_test(issued_steps_are_scored_when_their_truth_arrives),
+		cmocka_unit_test(what_was_saturated_is_marked_with_its_upper_bound),
+		cmocka_unit_test(the_number_of_series_is_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
