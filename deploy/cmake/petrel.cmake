@@ -88,7 +88,8 @@ function(petrel_unit_tests path target)
 		target_link_libraries(${name} PRIVATE ${target} cmocka ${ARGN})
 		target_compile_definitions(${name} PRIVATE TEST_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 		add_test(NAME unit/${path}/${stem} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
-		set_tests_properties(unit/${path}/${stem} PROPERTIES LABELS unit TIMEOUT 300)
+		set_tests_properties(unit/${path}/${stem} PROPERTIES LABELS unit TIMEOUT 300
+			ENVIRONMENT "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
 	endforeach()
 endfunction()
 
