@@ -205,7 +205,7 @@ export class Fixture {
 			return { ...base, state: 'too-little-data', why: '3 h of history; 2 days are needed for this horizon', values: [], members: [], loss_ratio_to_naive: null, coverage80_permille: null, scored: 0, history_ms: 3 * 3600e3 };
 		const values = Array.from({ length: count }, (_, h) => {
 			const middle = this.value({ ...q, metric: 'cpu_demand_high_millicores' }, from + h * step);
-			const spread = middle * (0.03 + 0.06 * Math.sqrt((h + 1) / count));
+			const spread = middle * (0.03 + 0.15 * Math.sqrt((h + 1) / count));
 			return SCORES.map((z) => Math.round(Math.max(0, middle + z * spread)));
 		});
 		return {

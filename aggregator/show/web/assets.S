@@ -4,16 +4,16 @@
 	.section .rodata
 	.global web_data_0
 	.balign 16
-web_data_0: /* a16efbd902dffe710fc1b6eb2f046afc */
+web_data_0: /* 9f73d76b8d1e6c2a30188781adbd1038 */
 	.incbin "aggregator/show/web/built/index.html.gz"
 	.global web_data_1
 	.balign 16
-web_data_1: /* 8784df67adcc44cd24121bad2cb26415 */
-	.incbin "aggregator/show/web/built/app-4936b09112.css.gz"
+web_data_1: /* cf9bac03fbe884e582370dab23abe8a3 */
+	.incbin "aggregator/show/web/built/app-2d81eaf848.css.gz"
 	.global web_data_2
 	.balign 16
-web_data_2: /* 7333d3fee6d9fb65fdbd621960cf57fa */
-	.incbin "aggregator/show/web/built/app-0022fc330d.js.gz"
+web_data_2: /* a0c50a0c9003f49a29d271d2893dfcc1 */
+	.incbin "aggregator/show/web/built/app-1bf70bcf52.js.gz"
 	.global web_data_3
 	.balign 16
 web_data_3: /* 5f0be52f55b61f30ec24d7ecdd575842 */

@@ -25,7 +25,7 @@ const CONNECTION = { live: ['ok', 'Live'], polling: ['warn', 'Polling'], connect
 
 function Mark() {
 	return (
-		<svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+		<svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
 			<path d="M2 10c6-1 10 1 13 6 4-6 9-8 15-8-6 2-9 7-11 12-1 2-2 3-4 3s-3-1-4-3C9 16 7 12 2 10z" />
 		</svg>
 	);
@@ -59,7 +59,6 @@ function Header() {
 			<span class={`connection ${tone}`} role="status" title={lastData.value ? `Newest data ${clock(lastData.value)}` : ''}><i aria-hidden="true" />{text}</span>
 			<button class="quiet" onClick={cycleTheme} title="Theme (t)" aria-label={`Theme: ${theme.value}`}>
 				<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="5.5" /><path class="solid" d="M8 2.5a5.5 5.5 0 0 1 0 11z" /></svg>
-				<span class="wide-only">{theme.value}</span>
 			</button>
 			<button class="quiet" onClick={() => help.open()} title="Keys (?)" aria-label="Keys">?</button>
 		</header>
@@ -96,7 +95,7 @@ function Strip() {
 			<Stat label="Agents reporting" tone={covered < 900 ? 'bad' : covered < 1000 ? 'warn' : ''} sub={<><Meter plain share={covered / 1000} mark={0.9} label="coverage" />{count(s.agents.reporting)} of {count(s.agents.expected)}</>}>{s.agents.expected ? percent(covered) : '–'}</Stat>
 			<Stat label="Oldest sample" tone={s.oldest_sample_ms > 60000 ? 'bad' : s.oldest_sample_ms > 10000 ? 'warn' : ''} sub="of the reporting agents">{age(s.oldest_sample_ms)}</Stat>
 			<Stat label="Leader" tone={s.leader ? '' : 'warn'} sub={`up ${age(s.uptime_ms)}, ${name(s.version)}`}>{s.leader ? <Name short={s.leader}>{s.leader}</Name> : 'none'}</Stat>
-			<Stat label="History" tone={s.store?.storing === false ? 'bad' : ''} sub={s.store?.storing === false ? <Name>{s.store.error ?? 'not stored'}</Name> : 'stored'}>{bytes(s.store?.file_bytes)}</Stat>
+			<Stat wideOnly label="History" tone={s.store?.storing === false ? 'bad' : ''} sub={s.store?.storing === false ? <Name>{s.store.error ?? 'not stored'}</Name> : 'stored'}>{bytes(s.store?.file_bytes)}</Stat>
 			<Stat label="Clusters" sub={simulated ? <Simulated /> : 'real'}>{count(s.clusters?.length)}{simulated ? <small> {simulated} simulated</small> : ''}</Stat>
 			<CopyButton text={stripText} what="status" />
 		</dl>

@@ -16,11 +16,14 @@ const TIMES = [
 	[1, '{HH}:{mm}:{ss}', '\n{DD} {MMM}', null, '\n{DD} {MMM}', null, null, null, 1],
 ];
 
-function axes(colours, format, width) {
+// Bytes are read in powers of two, everything else in tens.
+const POWERS = Array.from({ length: 50 }, (_, i) => 2 ** i);
+
+function axes(colours, { format, binary }, width) {
 	const common = { stroke: colours.muted, font: FONT, grid: { stroke: colours.line, width: 1 }, ticks: { show: false } };
 	return [
 		{ ...common, space: width < 420 ? 70 : 90, values: TIMES, grid: { show: false } },
-		{ ...common, size: 66, space: 34, gap: 6, values: (_, marks) => marks.map(format) },
+		{ ...common, size: 66, space: 34, gap: 6, ...(binary && { incrs: POWERS }), values: (_, marks) => marks.map(format) },
 	];
 }
 
@@ -28,11 +31,12 @@ function line(s, colours) {
 	const stroke = colours[s.colour] ?? s.colour;
 	return {
 		label: s.title, stroke: s.hidden ? 'transparent' : stroke, width: s.width ?? 1.5, dash: s.dash, points: { show: false }, spanGaps: false,
-		fill: s.fill ? withAlpha(stroke, s.fill) : undefined, paths: s.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
+		fill: s.fill ? withAlpha(stroke, s.fill) : undefined, auto: !s.aside, paths: s.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
 	};
 }
 
-function options({ series, bands = [], format, sync, atLeast, marks }, width, height, colours, onCursor) {
+function options(spec, width, height, colours, onCursor) {
+	const { series, bands = [], sync, atLeast, marks } = spec;
 	return {
 		width,
 		height,
@@ -40,7 +44,7 @@ function options({ series, bands = [], format, sync, atLeast, marks }, width, he
 		padding: [8, 8, 0, 0],
 		cursor: { sync: sync && { key: sync }, points: { size: 6 }, drag: { x: false, y: false }, y: false },
 		scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(atLeast ?? 0, high ?? 0) * 1.08 || 1] } },
-		axes: axes(colours, format, width),
+		axes: axes(colours, spec, width),
 		series: [{}, ...series.map((s) => line(s, colours))],
 		bands: bands.map((b) => ({ series: [b.high + 1, b.low + 1], fill: withAlpha(colours[b.colour], b.alpha) })),
 		hooks: {
@@ -64,6 +68,8 @@ function drawMark(u, { at, text }, colours) {
 	ctx.lineTo(x, u.bbox.top + u.bbox.height);
 	ctx.stroke();
 	ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+	ctx.textAlign = 'left';
+	ctx.textBaseline = 'alphabetic';
 	ctx.fillText(text, x + 4 * devicePixelRatio, u.bbox.top + 11 * devicePixelRatio);
 	ctx.restore();
 }
@@ -93,8 +99,8 @@ function Legend({ spec, data, index }) {
 	);
 }
 
-// spec: {series: [{title, colour, width?, dash?, fill?, stepped?, hidden?}], bands?: [{high, low, colour, alpha, title}], format, sync?,
-// atLeast?, marks?: [{at, text}]}; data: [times in s, one array per series].
+// spec: {series: [{title, colour, width?, dash?, fill?, stepped?, hidden?, aside? (does not stretch the scale)}], bands?: [{high,
+// low, colour, alpha, title}], format, binary?, sync?, atLeast? (the top of the scale), marks?: [{at, text}]}; data: [times in s, one array per series].
 export function Chart({ spec, data, height = 170, label }) {
 	const [box, width] = useWidth();
 	const plot = useRef(null);
@@ -115,6 +121,9 @@ export function Chart({ spec, data, height = 170, label }) {
 		</div>
 	);
 }
+
+// Whether a limit lies so far above what happened that drawing it in would press everything else flat.
+export const farAbove = (limit, ...arrays) => limit > 2.2 * arrays.reduce((top, a) => a.reduce((m, v) => Math.max(m, v ?? 0), top), 0);
 
 // The newest values in words, for who does not see the lines.
 function describe(spec, data) {

@@ -71,7 +71,7 @@ export function DecisionDetail({ decision: d }) {
 				<h4>Guards</h4>
 				<ul class="guards">
 					{(d.guards ?? []).map((g) => (
-						<li key={g.name}><Tag tone={g.passed ? 'ok' : 'bad'}>{g.passed ? 'passed' : 'refused'}</Tag> <b><Name>{g.name}</Name></b> <span class="note"><Name>{g.detail}</Name></span></li>
+						<li key={g.name}><Tag tone={g.passed ? 'ok' : 'bad'}>{g.passed ? 'passed' : 'refused'}</Tag> <span><b><Name>{g.name}</Name></b> <span class="note"><Name>{g.detail}</Name></span></span></li>
 					))}
 					{!d.guards?.length && <li class="note">none was asked: there was nothing to do</li>}
 				</ul>

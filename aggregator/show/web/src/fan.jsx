@@ -2,7 +2,7 @@
 // The forecast of one series: what was, what is expected with how much doubt, what there is room for, and how honest
 // the forecast has been so far.
 import { get, serverNow } from './api.js';
-import { Chart } from './chart.jsx';
+import { Chart, farAbove } from './chart.jsx';
 import { age, cores, count, dollars, number, percent } from './format.js';
 import { Empty, Failed, Loading, Meter, Name, Tag, usePoll } from './ui.jsx';
 
@@ -89,6 +89,8 @@ function levels(group, n, capacity) {
 export function FanChart({ view, group, height, label }) {
 	const { ok, times, actual, capacity, median, fan } = merge(view);
 	const extra = levels(group, times.length, capacity);
+	for (const [s, values] of extra)
+		s.aside = farAbove(values[values.length - 1], actual, fan[4]);
 	const previous = (view.forecast.previous ?? []).map((p) => times.map((t) => p.q50?.[Math.round((t - p.from_ms) / p.step_ms)] ?? null));
 	const quiet = { hidden: true, width: 0 };
 	const series = [

@@ -103,7 +103,7 @@ export function GroupPage({ names: [clusterName, groupName] }) {
 			<Facts group={group} />
 			<div class="columns fan">
 				<Panel title="Demand and forecast" note={DEMAND} actions={tabs} copy={() => fanText(what, data, group)}>
-					<Fan view={data} error={error} group={group} height={300} label={`Demand and forecast of ${groupName}`} />
+					<Fan view={data} error={error} group={group} height={380} label={`Demand and forecast of ${groupName}`} />
 				</Panel>
 				<aside>
 					<Panel title="Would do"><p class="pad"><Recommendation value={group.recommendation} /> <Name>{group.recommendation?.text ?? 'A recommendation needs a forecast or enough data to react to.'}</Name></p></Panel>

@@ -59,7 +59,24 @@ function paint(canvas, hist, [low, high], size, colours) {
 				context.fillRect(x, Math.floor((high - b) * rowHeight), wide, Math.ceil(rowHeight));
 			}
 	});
+	ends(context, hist, [low, high], { scale, columnWidth, rowHeight }, colours);
 	labels(context, hist, [low, high], { scale, plotWidth, plotHeight, rowHeight }, colours);
+}
+
+// The 99th percentile as a line over the cells.
+function ends(context, hist, [, high], { scale, columnWidth, rowHeight }, colours) {
+	context.strokeStyle = colours.second;
+	context.lineWidth = 1.5 * scale;
+	context.beginPath();
+	hist.bins.forEach((bin, i) => {
+		const top = bin && quantile(hist.bounds, bin, 0.99);
+		if (!top)
+			return;
+		const y = (high - hist.bounds.indexOf(top)) * rowHeight;
+		context.moveTo(LEFT * scale + i * columnWidth, y);
+		context.lineTo(LEFT * scale + (i + 1) * columnWidth, y);
+	});
+	context.stroke();
 }
 
 function labels(context, hist, [low, high], { scale, plotWidth, plotHeight, rowHeight }, colours) {
@@ -70,7 +87,7 @@ function labels(context, hist, [low, high], { scale, plotWidth, plotHeight, rowH
 	context.textAlign = 'right';
 	const every = Math.max(1, Math.ceil((20 * scale) / rowHeight));
 	for (let b = low; b <= high; b += every)
-		context.fillText(unit(hist.bounds[b]), (LEFT - 6) * scale, (high - b) * rowHeight + 4 * scale);
+		context.fillText(unit(hist.bounds[b]), (LEFT - 6) * scale, Math.max(6 * scale, (high - b) * rowHeight));
 	context.textBaseline = 'top';
 	const marks = Math.max(2, Math.floor(plotWidth / (110 * scale)));
 	for (let m = 0; m <= marks; m++) {
@@ -123,9 +140,9 @@ function readOut(hist, at, unit) {
 	if (!bin?.some(Boolean))
 		return `${time}: nothing was measured`;
 	const total = bin.reduce((s, v) => s + v, 0);
-	const ends = `p50 ≤ ${unit(quantile(hist.bounds, bin, 0.5))} · p99 ≤ ${unit(quantile(hist.bounds, bin, 0.99))} · max ≤ ${unit(quantile(hist.bounds, bin, 1))}`;
+	const summary = `p50 ≤ ${unit(quantile(hist.bounds, bin, 0.5))} · p99 ≤ ${unit(quantile(hist.bounds, bin, 0.99))} · max ≤ ${unit(quantile(hist.bounds, bin, 1))}`;
 	if (at?.row === null || !at)
-		return `${time}: ${ends} · ${count(total)} events`;
+		return `${time}: ${summary} · ${count(total)} events`;
 	const from = at.row ? unit(hist.bounds[at.row - 1]) : '0';
-	return `${time}: ${from} to ${unit(hist.bounds[at.row])}: ${count(bin[at.row])} of ${count(total)} · ${ends}`;
+	return `${time}: ${from} to ${unit(hist.bounds[at.row])}: ${count(bin[at.row])} of ${count(total)} · ${summary}`;
 }

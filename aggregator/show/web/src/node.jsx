@@ -2,7 +2,7 @@
 // One node: how long tasks waited for a CPU, who used it, and what pressed on IO, memory and network.
 import { useMemo, useState } from 'preact/hooks';
 import { get, part, serverNow } from './api.js';
-import { Chart } from './chart.jsx';
+import { Chart, farAbove } from './chart.jsx';
 import { age, bytes, bytesPerSecond, cores, count, forMetric, name, ns, percent, perSecond, shortNode, word } from './format.js';
 import { HeatMap } from './heatmap.jsx';
 import { link } from './route.js';
@@ -17,17 +17,17 @@ const same = (v) => v;
 // The charts, one line each: the metrics they need and how each is drawn.
 const CHARTS = [
 	{
-		title: 'CPU', format: cores, metrics: [
+		title: 'CPU', format: cores, atLeast: 100, metrics: [
 			['cpu_usage_ns', 'Used', 'accent', nsToCores, { fill: 0.12 }], ['cpu_demand_high_millicores', 'Demand', 'actual', same], ['cpu_capacity_millicores', 'Capacity', 'capacity', same, { dash: [6, 4] }],
 			['cpu_iowait_ns', 'Waiting for IO', 'third', nsToCores], ['cpu_steal_ns', 'Stolen', 'bad', nsToCores],
 		],
 	},
-	{ title: 'Pressure (PSI, some)', format: percent, metrics: [['psi_cpu_some_us', 'CPU', 'accent', usToPermille, { fill: 0.12 }], ['psi_io_some_us', 'IO', 'second', usToPermille], ['psi_mem_some_us', 'Memory', 'third', usToPermille]] },
-	{ title: 'Disk', format: bytesPerSecond, metrics: [['disk_read_bytes', 'Read', 'accent', same, { fill: 0.12 }], ['disk_write_bytes', 'Written', 'second', same]] },
-	{ title: 'Disk busy', format: percent, metrics: [['disk_io_time_ms', 'Busiest device', 'accent', same, { fill: 0.12 }]] },
-	{ title: 'Network', format: bytesPerSecond, metrics: [['net_rx_bytes', 'Received', 'accent', same, { fill: 0.12 }], ['net_tx_bytes', 'Sent', 'second', same]] },
-	{ title: 'TCP', format: perSecond, metrics: [['tcp_retransmits', 'Retransmits', 'bad', same], ['tcp_resets', 'Resets', 'second', same], ['tcp_connections', 'Closed', 'accent', same]] },
-	{ title: 'Memory', format: bytes, metrics: [['mem_used_bytes', 'Used', 'accent', same, { fill: 0.12 }], ['mem_total_bytes', 'Total', 'capacity', same, { dash: [6, 4] }]] },
+	{ title: 'Pressure (PSI, some)', format: percent, atLeast: 50, metrics: [['psi_cpu_some_us', 'CPU', 'accent', usToPermille, { fill: 0.12 }], ['psi_io_some_us', 'IO', 'second', usToPermille], ['psi_mem_some_us', 'Memory', 'third', usToPermille]] },
+	{ title: 'Disk', format: bytesPerSecond, binary: true, atLeast: 4096, metrics: [['disk_read_bytes', 'Read', 'accent', same, { fill: 0.12 }], ['disk_write_bytes', 'Written', 'second', same]] },
+	{ title: 'Disk busy', format: percent, atLeast: 50, metrics: [['disk_io_time_ms', 'Busiest device', 'accent', same, { fill: 0.12 }]] },
+	{ title: 'Network', format: bytesPerSecond, binary: true, atLeast: 4096, metrics: [['net_rx_bytes', 'Received', 'accent', same, { fill: 0.12 }], ['net_tx_bytes', 'Sent', 'second', same]] },
+	{ title: 'TCP', format: perSecond, atLeast: 1, metrics: [['tcp_retransmits', 'Retransmits', 'bad', same], ['tcp_resets', 'Resets', 'second', same], ['tcp_connections', 'Closed', 'accent', same]] },
+	{ title: 'Memory', format: bytes, binary: true, metrics: [['mem_used_bytes', 'Used', 'accent', same, { fill: 0.12 }], ['mem_total_bytes', 'Total', 'capacity', same, { dash: [6, 4] }]] },
 	{ title: 'Scheduler', format: perSecond, metrics: [['context_switches', 'Switches', 'accent', same], ['involuntary_switches', 'Involuntary', 'second', same], ['foreign_preemptions', 'Foreign pre-emptions', 'third', same]] },
 ];
 const METRICS = [...new Set(CHARTS.flatMap((c) => c.metrics.map(([m]) => m)))];
@@ -39,7 +39,9 @@ function NodeChart({ chart, view }) {
 	const data = useMemo(() => [view.times, ...given.map(([m, , , convert]) => view.values[m].map(convert))], [view]);
 	if (!given.length)
 		return <Empty title="Not measured on this node">The capability report below says why.</Empty>;
-	const spec = { format: chart.format, sync: 'node', series: given.map(([, title, colour, , more]) => ({ title, colour, ...more })) };
+	const { format, binary, atLeast } = chart;
+	const aside = (colour, i) => colour === 'capacity' && farAbove(data[i + 1].find((v) => v !== null), ...data.slice(1).filter((_, k) => k !== i));
+	const spec = { format, binary, atLeast, sync: 'node', series: given.map(([, title, colour, , more], i) => ({ title, colour, aside: aside(colour, i), ...more })) };
 	return <Chart spec={spec} data={data} height={150} label={chart.title} />;
 }
 

@@ -90,8 +90,8 @@ export function Tabs({ label, options, value, onChange }) {
 	);
 }
 
-export const Stat = ({ label, children, sub, tone = '' }) => (
-	<div class={`stat ${tone}`}>
+export const Stat = ({ label, children, sub, tone = '', wideOnly }) => (
+	<div class={`stat ${tone} ${wideOnly ? 'wide-only' : ''}`}>
 		<dt>{label}</dt>
 		<dd>
 			<b>{children}</b>
