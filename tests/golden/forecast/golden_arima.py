@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes arima.csv: likelihoods, forecasts and KPSS statistics by statsmodels, for test_arima.c.
 
-    pip install statsmodels==0.15.0 && python3 arima.py > arima.csv
+    pip install statsmodels==0.15.0 && python3 golden_arima.py > arima.csv
 """
 import math
 import warnings
@@ -49,7 +49,7 @@ def model(y, p, d, q, **more):
 
 def main():
     warnings.simplefilter('ignore')
-    print(f'# statsmodels {statsmodels.__version__}; python3 arima.py > arima.csv')
+    print(f'# statsmodels {statsmodels.__version__}; python3 golden_arima.py > arima.csv')
     show('y', series(False))
     show('gaps_at', [t for t, v in enumerate(series(True)) if math.isnan(v)])
     for p, d, q, gaps, params, variance in CASES:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes stl.csv: STL and MSTL components by statsmodels, which tests/unit/aggregator/forecast/model/test_stl.c holds ours against.
 
-    pip install statsmodels==0.15.0 && python3 stl.py > stl.csv
+    pip install statsmodels==0.15.0 && python3 golden_stl.py > stl.csv
 """
 import math
 
@@ -34,7 +34,7 @@ def show(name, values):
 
 def main():
     y = series()
-    print(f'# statsmodels {statsmodels.__version__}; python3 stl.py > stl.csv')
+    print(f'# statsmodels {statsmodels.__version__}; python3 golden_stl.py > stl.csv')
     show('y', y)
     for name, period, window, robust, (sj, tj, lj) in CASES:
         r = STL(y, period=period, seasonal=window, seasonal_deg=0, robust=robust, seasonal_jump=sj, trend_jump=tj, low_pass_jump=lj).fit()
