@@ -4,11 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-// Steeper than exp(-4 x) follows noise, flatter keeps members that do harm; measured on the
-// developer series and on others held back.
-static const double steepness = 4, drop_beyond = 1.3, weight_cap = .7, even_share = .2;
-// A forecast scored this many days ago counts half.
-static const double half_life_days = 7;
+// Flat: exp(-4 x) or a narrower drop follows noise on series held back as much as on the developer
+// ones, and an age discount does not help either.
+static const double steepness = 2, drop_beyond = 2, even_share = .2;
+
+enum { MIDDLE = QUANTILE_COUNT / 2 };
 
 double pinball(double truth, double forecast, double level)
 {
@@ -79,10 +79,8 @@ static void lay_buckets(struct blend *b, size_t horizon)
 
 static void score_entry(struct blend *b, const struct trial *t, const struct front *f, size_t e)
 {
-	double sum[BUCKETS_MAX] = {0}, mass[BUCKETS_MAX] = {0};
-	double per_step = M_LN2 / (half_life_days * (double)f->day);
-	for (size_t o = 0; o < t->n_origins; o++) {
-		double discount = exp(-per_step * (double)(f->n - t->origin[o]));
+	double sum[BLEND_USES][BUCKETS_MAX] = {0}, mass[BUCKETS_MAX] = {0};
+	for (size_t o = 0; o < t->n_origins; o++)
 		for (size_t h = 0; h < t->horizon && t->origin[o] + h < f->n; h++) {
 			double truth = f->truth[t->origin[o] + h], row[QUANTILE_COUNT];
 			if (isnan(truth))
@@ -91,48 +89,47 @@ static void score_entry(struct blend *b, const struct trial *t, const struct fro
 			for (int i = 0; i < QUANTILE_COUNT; i++)
 				row[i] = (double)from[i];
 			size_t k = blend_bucket(b, h);
-			sum[k] += discount * row_loss(truth, row);
-			mass[k] += discount;
+			sum[BLEND_CENTRE][k] += fabs(truth - row[MIDDLE]);
+			sum[BLEND_WIDTH][k] += row_loss(truth, row);
+			mass[k]++;
 		}
-	}
 	for (size_t k = 0; k < b->n_buckets; k++)
-		b->loss[e][k] = mass[k] > 0 ? sum[k] / mass[k] : NAN;
+		for (int use = 0; use < BLEND_USES; use++)
+			b->loss[use][e][k] = mass[k] > 0 ? sum[use][k] / mass[k] : NAN;
 }
 
-static void cap_weights(struct blend *b, size_t k)
+static void equal_weights(struct blend *b, enum blend_use use, size_t k, const bool *usable)
 {
-	double total = 0;
+	double n = 0;
 	for (size_t e = 0; e < b->n_entries; e++)
-		total += b->weight[e][k] = fmin(b->weight[e][k], weight_cap);
+		n += usable[e];
 	for (size_t e = 0; e < b->n_entries; e++)
-		b->weight[e][k] /= total;
+		b->weight[use][e][k] = usable[e] ? 1 / n : 0;
 }
 
-static void weigh_bucket(struct blend *b, size_t k, double floor, const bool *usable)
+// floor: losses below it are all the same to anybody.
+static void weigh_bucket(
+	struct blend *b, enum blend_use use, size_t k, double floor, const bool *usable)
 {
 	double best = INFINITY, total = 0, kept = 0;
 	for (size_t e = 0; e < b->n_entries; e++)
-		if (usable[e] && b->loss[e][k] < best)
-			best = b->loss[e][k];
-	if (!isfinite(best)) { // no trial: everybody counts the same
-		for (size_t e = 0; e < b->n_entries; e++)
-			kept += usable[e];
-		for (size_t e = 0; e < b->n_entries; e++)
-			b->weight[e][k] = usable[e] ? 1 / kept : 0;
+		if (usable[e] && b->loss[use][e][k] < best)
+			best = b->loss[use][e][k];
+	if (!isfinite(best)) {
+		equal_weights(b, use, k, usable);
 		return;
 	}
 	for (size_t e = 0; e < b->n_entries; e++) {
-		double ratio = (b->loss[e][k] + floor) / (best + floor);
-		b->weight[e][k] =
-			usable[e] && ratio <= drop_beyond ? exp(-steepness * (ratio - 1)) : 0;
-		total += b->weight[e][k];
-		kept += b->weight[e][k] > 0;
+		double *w = &b->weight[use][e][k];
+		double ratio = (b->loss[use][e][k] + floor) / (best + floor);
+		*w = usable[e] && ratio <= drop_beyond ? exp(-steepness * (ratio - 1)) : 0;
+		total += *w;
+		kept += *w > 0;
 	}
 	for (size_t e = 0; e < b->n_entries; e++)
-		if (b->weight[e][k] > 0)
-			b->weight[e][k] =
-				(1 - even_share) * b->weight[e][k] / total + even_share / kept;
-	cap_weights(b, k);
+		if (b->weight[use][e][k] > 0)
+			b->weight[use][e][k] =
+				(1 - even_share) * b->weight[use][e][k] / total + even_share / kept;
 }
 
 void blend_weigh(struct blend *b, const struct trial *t, const struct front *f, const bool *usable)
@@ -142,12 +139,59 @@ void blend_weigh(struct blend *b, const struct trial *t, const struct front *f, 
 	lay_buckets(b, t->horizon);
 	for (size_t e = 0; e < t->n_entries; e++) {
 		for (size_t k = 0; k < b->n_buckets; k++)
-			b->loss[e][k] = NAN;
+			b->loss[BLEND_CENTRE][e][k] = b->loss[BLEND_WIDTH][e][k] = NAN;
 		if (t->n_origins > 0 && t->ok[e])
 			score_entry(b, t, f, e);
 	}
-	// losses under 1 % of the usual difference are all the same to anybody
 	double floor = .01 * f->lens[LENS_RAW].scale;
 	for (size_t k = 0; k < b->n_buckets; k++)
-		weigh_bucket(b, k, floor, usable);
+		for (int use = 0; use < BLEND_USES; use++)
+			weigh_bucket(b, use, k, floor, usable);
+}
+
+static void sort_row(double *row)
+{
+	for (int i = 1; i < QUANTILE_COUNT; i++)
+		for (int j = i; j > 0 && row[j - 1] > row[j]; j--) {
+			double lower = row[j];
+			row[j] = row[j - 1];
+			row[j - 1] = lower;
+		}
+}
+
+void blend_row(const struct blend *b, size_t h, const double *rows, size_t stride,
+	double ret[QUANTILE_COUNT])
+{
+	double v[ENTRIES_MAX], w[ENTRIES_MAX], row[QUANTILE_COUNT];
+	size_t k = blend_bucket(b, h), n = 0;
+	for (size_t e = 0; e < b->n_entries; e++)
+		if (b->weight[BLEND_CENTRE][e][k] > 0) {
+			v[n] = rows[e * stride + MIDDLE];
+			w[n++] = b->weight[BLEND_CENTRE][e][k];
+		}
+	double centre = weighted_median(v, w, n);
+	for (int i = 0; i < QUANTILE_COUNT; i++) {
+		n = 0;
+		for (size_t e = 0; e < b->n_entries; e++)
+			if (b->weight[BLEND_WIDTH][e][k] > 0) {
+				v[n] = rows[e * stride + (size_t)i];
+				w[n++] = b->weight[BLEND_WIDTH][e][k];
+			}
+		row[i] = weighted_median(v, w, n);
+	}
+	sort_row(row);
+	for (int i = 0; i < QUANTILE_COUNT; i++)
+		ret[i] = centre + (row[i] - row[MIDDLE]);
+}
+
+double blend_centre(const struct blend *b, const struct trial *t, size_t origin, size_t h)
+{
+	double v[ENTRIES_MAX], w[ENTRIES_MAX];
+	size_t k = blend_bucket(b, h), n = 0;
+	for (size_t e = 0; e < b->n_entries; e++)
+		if (b->weight[BLEND_CENTRE][e][k] > 0 && t->ok[e]) {
+			v[n] = (double)trial_row(t, e, origin, h)[MIDDLE];
+			w[n++] = b->weight[BLEND_CENTRE][e][k];
+		}
+	return weighted_median(v, w, n);
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// From many members' quantiles to one forecast: weights by past loss, then the weighted median of
-// each quantile.
+// From many members' quantiles to one forecast.
 //
-// The median and not the mean: one member that runs away spoils a mean (measured on every set of
-// the benchmark). Weights are per bucket of horizon: exp(-eta * (loss / best - 1)) of the
-// discounted pinball loss in trials, members far behind the best dropped, a share of the weight
-// spread evenly, no member alone above a cap. Pure; no allocation.
+// The centre is the weighted median of the members' medians, the width around it the weighted
+// median of their quantiles' distances from their own medians. The median and not the mean: one
+// member that runs away spoils a mean (measured on every set of the benchmark). Centre and width
+// have weights of their own, by absolute error and by pinball loss in trials, per bucket of
+// horizon: a member may know where without knowing how sure it is. Weights are exp(-steepness *
+// (loss / best - 1)); members far behind the best are dropped, a share is spread evenly. Pure; no
+// allocation.
 #pragma once
 
 #include <stddef.h>
@@ -13,19 +15,25 @@
 #include "aggregator/forecast/trial.h"
 
 enum { BUCKETS_MAX = 4 };
+enum blend_use { BLEND_CENTRE, BLEND_WIDTH, BLEND_USES };
 
 struct blend {
 	size_t n_entries, n_buckets;
 	size_t bucket_end[BUCKETS_MAX]; // horizon steps below this belong to the bucket
-	double weight[ENTRIES_MAX][BUCKETS_MAX];
-	double loss[ENTRIES_MAX][BUCKETS_MAX]; // mean discounted pinball loss, NAN = not scored
+	double weight[BLEND_USES][ENTRIES_MAX][BUCKETS_MAX]; // each sums to 1 over the entries
+	double loss[BLEND_USES][ENTRIES_MAX][BUCKETS_MAX];   // mean in trials, NAN = not scored
 };
 
 // usable[e]: the entry has a forecast from the end of the history as well. Without any trial the
 // usable entries get equal weights.
 void blend_weigh(struct blend *b, const struct trial *t, const struct front *f, const bool *usable);
-// Forgets entries that have no forecast, at need equal weights for all that have one.
 size_t blend_bucket(const struct blend *b, size_t h);
+// Blends one step. rows: the entries' rows, `stride` numbers apart; those without weight are not
+// read. ret: ascending, ret[QUANTILE_COUNT / 2] is the centre.
+void blend_row(const struct blend *b, size_t h, const double *rows, size_t stride,
+	double ret[QUANTILE_COUNT]);
+// The centre alone, of a trial's origin.
+double blend_centre(const struct blend *b, const struct trial *t, size_t origin, size_t h);
 // Weighted median of n (value, weight) pairs, interpolated between the midpoints of their weights;
 // pairs with weight <= 0 are ignored. 0 if there are none. Reorders its arguments.
 double weighted_median(double *values, double *weights, size_t n);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "aggregator/forecast/blend.h"
+#include "aggregator/forecast/calibrate.h"
 #include "aggregator/forecast/front.h"
 #include "aggregator/forecast/trial.h"
 
@@ -20,6 +21,7 @@ struct run {
 	struct front front;
 	struct trial trial;
 	struct blend blend;
+	struct calibration calibration;
 	double *rows; // [entry][horizon][QUANTILE_COUNT]
 	bool ok[ENTRIES_MAX];
 	struct outlook *o;
@@ -64,16 +66,11 @@ static void serve_level(struct run *r)
 
 static void serve_blend(struct run *r)
 {
-	double values[ENTRIES_MAX], weights[ENTRIES_MAX];
 	for (size_t h = 0; h < r->o->horizon; h++) {
-		size_t bucket = blend_bucket(&r->blend, h);
-		for (size_t i = 0; i < QUANTILE_COUNT; i++) {
-			for (size_t e = 0; e < pool_size; e++) {
-				values[e] = r->rows[(e * r->o->horizon + h) * QUANTILE_COUNT + i];
-				weights[e] = r->blend.weight[e][bucket];
-			}
-			r->o->quantiles[h][i] = weighted_median(values, weights, pool_size);
-		}
+		double *row = r->o->quantiles[h];
+		blend_row(&r->blend, h, r->rows + h * QUANTILE_COUNT,
+			r->o->horizon * QUANTILE_COUNT, row);
+		calibrate_row(&r->calibration, &r->blend, &r->front, h, row);
 	}
 }
 
@@ -93,7 +90,7 @@ static double mean_weight(const struct run *r, size_t e)
 {
 	double sum = 0;
 	for (size_t h = 0; h < r->o->horizon; h++)
-		sum += r->blend.weight[e][blend_bucket(&r->blend, h)];
+		sum += r->blend.weight[BLEND_CENTRE][e][blend_bucket(&r->blend, h)];
 	return sum / (double)r->o->horizon;
 }
 
@@ -101,7 +98,7 @@ static double mean_loss(const struct run *r, size_t e)
 {
 	double sum = 0;
 	for (size_t k = 0; k < r->blend.n_buckets; k++)
-		sum += r->blend.loss[e][k] / (double)r->blend.n_buckets;
+		sum += r->blend.loss[BLEND_WIDTH][e][k] / (double)r->blend.n_buckets;
 	return sum;
 }
 
@@ -153,6 +150,9 @@ static int forecast_known(struct run *r)
 		any |= r->ok[e];
 	if (any) {
 		blend_weigh(&r->blend, &r->trial, &r->front, r->ok);
+		error = calibration_learn(&r->calibration, &r->blend, &r->trial, &r->front);
+		if (error < 0)
+			return error;
 		serve_blend(r);
 		report_members(r);
 	} else {
@@ -191,6 +191,7 @@ int forecast_run(
 	if (error == 0)
 		error = run_all(&r);
 	free(r.rows);
+	calibration_done(&r.calibration);
 	trial_done(&r.trial);
 	front_done(&r.front);
 	if (error < 0) {

@@ -16,7 +16,7 @@
 #include "aggregator/forecast/model/member.h"
 #include "proto/base/buf.h"
 
-enum { OUTLOOK_VERSION = 1, OUTLOOK_MEMBERS_MAX = 24 };
+enum { OUTLOOK_VERSION = 1, OUTLOOK_MEMBERS_MAX = 32 };
 
 // How much the series had to say; the less, the wider the band.
 enum outlook_basis {

@@ -15,6 +15,9 @@ const struct entry pool[] = {
 	{&member_ets_seasonal, LENS_RAW},
 	{&member_theta, LENS_RAW},
 	{&member_linear, LENS_RAW},
+	{&member_mstl_ets, LENS_RAW},
+	{&member_mstl_arima, LENS_RAW},
+	{&member_arima, LENS_RAW},
 	{&member_daily, LENS_LOG},
 	{&member_weekly, LENS_LOG},
 	{&member_ratio, LENS_LOG},
@@ -22,6 +25,9 @@ const struct entry pool[] = {
 	{&member_ets_seasonal, LENS_LOG},
 	{&member_theta, LENS_LOG},
 	{&member_linear, LENS_LOG},
+	{&member_mstl_ets, LENS_LOG},
+	{&member_mstl_arima, LENS_LOG},
+	{&member_arima, LENS_LOG},
 };
 const size_t pool_size = sizeof(pool) / sizeof(*pool);
 _Static_assert(sizeof(pool) / sizeof(*pool) <= ENTRIES_MAX, "ENTRIES_MAX bounds the pool");

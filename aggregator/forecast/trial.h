@@ -14,7 +14,7 @@
 #include "aggregator/forecast/front.h"
 #include "aggregator/forecast/model/member.h"
 
-enum { ENTRIES_MAX = 24, ORIGINS_MAX = 64 };
+enum { ENTRIES_MAX = 32, ORIGINS_MAX = 64 };
 
 struct entry {
 	const struct member_ops *ops;

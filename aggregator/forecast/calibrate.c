@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregator/forecast/calibrate.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/forecast/model/season.h"
+
+enum { ERRORS_MAX = 4096, ERRORS_MIN = 24, MIDDLE = QUANTILE_COUNT / 2, INNER = 2 };
+
+// The shorter the history, the less the members' own bands are worth, and the less anybody's tails:
+// shares by days of history, about (8 / 15 / 28 days) .7 / .61 / .39 of the blend's own errors, .5
+// / .44 / .3 of normal tails for the members' and .8 / .8 / .75 for the blend's, which has fewer.
+static double own_share(double days)
+{
+	return fmin(.7, 14 / (8 + days));
+}
+
+static double member_tail_share(double days)
+{
+	return fmin(.5, 12 / (12 + days));
+}
+
+static double blend_tail_share(double days)
+{
+	return fmin(.8, 30 / (12 + days));
+}
+
+// Draws the two outer quantiles on each side (offsets from the centre) towards the normal ones.
+static void draw_tails(double *offset, double share)
+{
+	for (int side = 0; side < 2; side++) {
+		int inner = side ? QUANTILE_COUNT - 1 - INNER : INNER;
+		for (int k = 0; k < INNER; k++) {
+			int i = side ? QUANTILE_COUNT - 1 - k : k;
+			double normal = offset[inner] * quantile_scores[i] / quantile_scores[inner];
+			offset[i] += share * (normal - offset[i]);
+		}
+	}
+}
+
+static int learn_bucket(
+	struct calibration *c, size_t k, double *errors, const double *terms, size_t n)
+{
+	struct bands *b = &c->bands[k];
+	if (n < ERRORS_MIN)
+		return -ENODATA;
+	bands_fit(b, errors, terms, n);
+	double centre = b->at[MIDDLE];
+	for (int i = 0; i < QUANTILE_COUNT; i++)
+		b->at[i] -= centre;
+	draw_tails(b->at, blend_tail_share(c->days));
+	return 0;
+}
+
+struct errors {
+	double error[ERRORS_MAX], terms[ERRORS_MAX * SPREAD_TERMS];
+	size_t n;
+};
+
+// Every stride-th error of the bucket's horizons at all origins.
+static void collect(struct errors *x, const struct calibration *c, const struct blend *b,
+	const struct trial *t, const struct front *f, size_t k)
+{
+	size_t from = k ? b->bucket_end[k - 1] : 0, end = b->bucket_end[k];
+	size_t stride = (end - from) * t->n_origins / ERRORS_MAX + 1, pair = 0;
+	x->n = 0;
+	for (size_t o = 0; o < t->n_origins; o++)
+		for (size_t h = from; h < end && t->origin[o] + h < f->n; h++) {
+			double truth = f->truth[t->origin[o] + h];
+			if (pair++ % stride || isnan(truth) || x->n == ERRORS_MAX)
+				continue;
+			double centre = blend_centre(b, t, o, h);
+			spread_terms(&c->spread, t->origin[o], t->origin[o] + h, centre,
+				x->terms + x->n * SPREAD_TERMS);
+			x->error[x->n++] = truth - centre;
+		}
+}
+
+int calibration_learn(
+	struct calibration *c, const struct blend *b, const struct trial *t, const struct front *f)
+{
+	*c = (struct calibration){.days = (double)f->n / (double)f->day};
+	if (t->n_origins == 0)
+		return 0;
+	size_t day = f->day > 1 && f->n >= 2 * f->day ? f->day : 0;
+	struct errors *x = malloc(sizeof(*x));
+	c->z = malloc(f->n * sizeof(*c->z));
+	int r = x && c->z ? 0 : -ENOMEM;
+	if (r == 0) {
+		season_fill(f->truth, f->n, day, c->z);
+		r = spread_init(&c->spread, c->z, f->n, day, f->lens[LENS_RAW].scale);
+	}
+	c->learnt = r == 0;
+	for (size_t k = 0; r == 0 && k < b->n_buckets; k++) {
+		collect(x, c, b, t, f, k);
+		if (learn_bucket(c, k, x->error, x->terms, x->n) < 0)
+			c->learnt = false;
+	}
+	free(x);
+	return r;
+}
+
+void calibration_done(struct calibration *c)
+{
+	spread_done(&c->spread);
+	free(c->z);
+	c->z = NULL;
+}
+
+void calibrate_row(const struct calibration *c, const struct blend *b, const struct front *f,
+	size_t h, double row[QUANTILE_COUNT])
+{
+	double own[QUANTILE_COUNT], offset[QUANTILE_COUNT];
+	double centre = row[MIDDLE];
+	for (int i = 0; i < QUANTILE_COUNT; i++)
+		offset[i] = row[i] - centre;
+	draw_tails(offset, member_tail_share(c->days));
+	if (c->learnt) {
+		double terms[SPREAD_TERMS];
+		spread_terms(&c->spread, f->n, f->n + h, centre, terms);
+		bands_row(&c->bands[blend_bucket(b, h)], terms, 0, own);
+		for (int i = 0; i < QUANTILE_COUNT; i++)
+			offset[i] += own_share(c->days) * (own[i] - offset[i]);
+	}
+	for (int i = 0; i < QUANTILE_COUNT; i++)
+		row[i] = i ? fmax(centre + offset[i], row[i - 1]) : centre + offset[i];
+}
