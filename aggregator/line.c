@@ -121,13 +121,14 @@ static int on_message(
 	void *arg, struct lane_peer *peer, const uint8_t *data, size_t len, struct buf *reply)
 {
 	struct line *l = arg;
-	return intake_message(l->intake, peer, data, len, clock_wall_ms(), clock_mono_ns(), reply);
+	const struct intake_frame frame = {data, len, clock_wall_ms(), clock_mono_ns()};
+	return intake_message(l->intake, peer, &frame, reply);
 }
 
 static int on_demo_sample(void *arg, struct sample *s, int64_t now_ms)
 {
 	struct line *l = arg;
-	return intake_accept_sample(l->intake, s, now_ms, (uint64_t)now_ms * 1000000u);
+	return intake_accept_sample(l->intake, s, now_ms);
 }
 
 // --- what follows from it -------------------------------------------------------------------

@@ -2,15 +2,18 @@
 // The door of the aggregator: from a frame of an authenticated peer to a record that may be
 // believed.
 //
-// It authenticates (the node and cluster in the record are those of the certificate), bounds,
-// suppresses duplicates by (node, boot id, sequence), keeps each node's clock offset and places
-// samples on our clock when it exceeds INTAKE_CLOCK_SLACK_MS, limits each node by a token bucket,
-// and answers with a receipt. It does not look at values. Simulated samples enter by
-// intake_accept_sample(), through the same checks but the frame's.
-// Ownership: on_sample and on_notice borrow the record for the call; a sink that cannot keep a
-// sample returns a negative errno, then it is not receipted and comes again. Limits: max_nodes
-// nodes (the one silent longest is forgotten), all per-node memory fixed. Thread: the loop. Time is
-// an argument.
+// It authenticates (cluster and node in the record are those of the certificate: its URI name
+// "petrel://CLUSTER/NODE", or its CN for the first cluster served), bounds, suppresses duplicates
+// by (node, boot id, sequence), limits each node by a token bucket, and answers with a receipt. It
+// does not look at values. A frame's age tells when it was made by our clock; where a node's clock
+// is off by more than INTAKE_CLOCK_SLACK_MS its samples are placed on ours. Who floods is answered
+// late, a second at a time, and loses nothing but time; who breaks the envelope loses the
+// connection; a record that can never be accepted is refused in its receipt, so that the sender
+// does not repeat it. Simulated samples enter by intake_accept_sample(), through the same checks
+// but the frame's. Ownership: on_sample and on_notice borrow the record for the call; a sink that
+// cannot keep it returns a negative errno, then it is not receipted and comes again. Limits:
+// max_nodes nodes (one silent for 10 minutes makes room), all per-node memory fixed. Thread: the
+// loop. Time is an argument.
 #pragma once
 
 #include "proto/base/buf.h"
@@ -61,16 +64,24 @@ struct intake_options {
 	void *arg;
 };
 
+struct intake_frame {
+	const uint8_t *data;
+	size_t len;
+	int64_t now_ms; // both clocks at arrival
+	uint64_t now_ns;
+};
+
 struct intake;
 int intake_new(struct intake **ret, const struct intake_options *o);
 void intake_free(struct intake *i);
-// A lane's on_message: see lane.h for what it returns. now: both clocks at arrival.
-int intake_message(struct intake *i, struct lane_peer *peer, const uint8_t *data, size_t len,
-	int64_t now_ms, uint64_t now_ns, struct buf *reply);
-// A sample that did not come by wire (the simulator's). -EINVAL unless s->simulated; -EEXIST for a
-// duplicate; -EACCES, -ENOSPC, or what the sink returned.
-int intake_accept_sample(struct intake *i, struct sample *s, int64_t now_ms, uint64_t now_ns);
-// A notice that did not come by wire (a queue's).
+// For a lane's on_message: see lane.h for what it returns.
+int intake_message(struct intake *i, const struct lane_peer *peer, const struct intake_frame *f,
+	struct buf *reply);
+// A sample that did not come by wire (the simulator's). -EINVAL unless s->simulated and named;
+// -EEXIST for a duplicate; -EACCES if a real node has that name; -ENOSPC, or what the sink
+// returned.
+int intake_accept_sample(struct intake *i, const struct sample *s, int64_t now_ms);
+// A notice that did not come by wire (a queue's). -EACCES: a cluster not served.
 int intake_accept_notice(struct intake *i, const struct notice *n, int64_t now_ms);
 const struct intake_counters *intake_counters(const struct intake *i);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/loop/lane.h"
+#include "tests/unit/proto/loop/nng_leak.h"
 
 struct rig {
 	uv_loop_t loop;
