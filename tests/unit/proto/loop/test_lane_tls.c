@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <nng/nng.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <arpa/inet.h>
@@ -336,8 +335,5 @@ int main(void)
 		cmocka_unit_test(a_revocation_while_connected_ends_the_connection),
 		cmocka_unit_test(files_that_cannot_be_used_are_named),
 	};
-	int failed = cmocka_run_group_tests(tests, setup, teardown);
-	nng_fini(); // its threads may still be taking connections apart: leaks are looked for after
-		    // them
-	return failed;
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
