@@ -13,7 +13,7 @@
 #define DEMO_CLUSTER "demo"
 
 struct demo_doors { // where its samples and its clock go
-	int (*on_sample)(void *arg, struct sample *s, int64_t now_ms); // intake
+	int (*on_sample)(void *arg, const struct sample *s, int64_t now_ms); // intake
 	void (*on_clock)(void *arg, int64_t now_ms,
 		uint32_t window_ms); // virtual time has advanced (history only)
 	void *arg;

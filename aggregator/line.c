@@ -29,7 +29,7 @@
 enum {
 	TICK_MS = 1000,
 	CATCH_UP_STEPS = 200,
-	INBOX_CAPACITY = 4096,
+	INBOX_CAPACITY = 1 << 17,
 	LANE_CONTEXTS = 64,
 	RELOAD_TICKS = 60
 };
@@ -125,7 +125,7 @@ static int on_message(
 	return intake_message(l->intake, peer, &frame, reply);
 }
 
-static int on_demo_sample(void *arg, struct sample *s, int64_t now_ms)
+static int on_demo_sample(void *arg, const struct sample *s, int64_t now_ms)
 {
 	struct line *l = arg;
 	return intake_accept_sample(l->intake, s, now_ms);

@@ -61,6 +61,19 @@ static bool guard_saturation(const struct question *q)
 	return q->step->kind != STEP_SCALE_IN || q->group->saturated_nodes == 0;
 }
 
+// What is not known to stay unneeded is not given up.
+static bool guard_forecast(const struct question *q)
+{
+	bool trusted = q->group->forecast_ok && q->group->loss_ratio_to_naive <= 1.0;
+	if (trusted)
+		SAY(q, "forecast over %lld min, loss %.2f of naive",
+			(long long)q->group->horizon_ms / 60000, q->group->loss_ratio_to_naive);
+	else
+		SAY(q, "no forecast to trust: %s",
+			q->group->forecast_ok ? "worse than naive" : q->group->forecast_why);
+	return q->step->kind != STEP_SCALE_IN || trusted;
+}
+
 static bool guard_ready(const struct question *q)
 {
 	SAY(q, "%u of %u nodes ready", q->group->nodes_ready, q->group->nodes);
@@ -82,6 +95,7 @@ static const struct {
 	{"coverage", guard_coverage},
 	{"freshness", guard_freshness},
 	{"saturation", guard_saturation},
+	{"forecast", guard_forecast},
 	{"ready", guard_ready},
 	{"last-node", guard_one_at_least},
 };

@@ -44,7 +44,7 @@ const char *reason_text(enum reason r);
 struct plan_guard {
 	char name[32]; // "coverage", "freshness", "limits", "step-size", …
 	bool passed;
-	char detail[96]; // the figures it looked at
+	char detail[128]; // the figures it looked at
 };
 struct plan_input {    // a figure the decision rests on
 	char name[48]; // with its unit: "demand_q95_millicores"

@@ -217,6 +217,7 @@ static void keep(struct service *s, struct job *j)
 	outlook_free(slot->outlook);
 	slot->outlook = j->outlook;
 	slot->generated_ms = s->now_ms;
+	slot->why[0] = '\0';
 	slot->history_ms = (j->outlook->data_to_s - j->outlook->data_from_s) * 1000;
 	slot->scored_until_ms = j->outlook->start_s * 1000;
 }

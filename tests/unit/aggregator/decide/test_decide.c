@@ -158,6 +158,11 @@ static void saturate(struct group_view *g)
 	g->saturated_nodes = 1;
 }
 
+static void lose_the_forecast(struct group_view *g)
+{
+	g->forecast_ok = false;
+}
+
 static void lose_a_node(struct group_view *g)
 {
 	g->nodes_ready = 9;
@@ -176,6 +181,11 @@ static void old_samples_refuse_scale_in(void **state)
 static void a_saturated_node_refuses_scale_in(void **state)
 {
 	scale_in_is_refused_on(saturate, "saturation");
+}
+
+static void without_a_forecast_nothing_is_given_up(void **state)
+{
+	scale_in_is_refused_on(lose_the_forecast, "forecast");
 }
 
 static void a_node_that_is_not_ready_refuses_scale_in(void **state)
@@ -275,6 +285,7 @@ int main(void)
 		cmocka_unit_test(low_coverage_refuses_scale_in),
 		cmocka_unit_test(old_samples_refuse_scale_in),
 		cmocka_unit_test(a_saturated_node_refuses_scale_in),
+		cmocka_unit_test(without_a_forecast_nothing_is_given_up),
 		cmocka_unit_test(a_node_that_is_not_ready_refuses_scale_in),
 		cmocka_unit_test(a_pause_refuses_every_step),
 		cmocka_unit_test(a_forecast_worse_than_naive_is_not_used),
