@@ -25,7 +25,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { PSI_RESOURCES = 3, PRINT_MAX_BYTES = 16 << 20, SPARE_FDS = 256 };
+enum { PSI_RESOURCES = 3, PRINT_MAX_BYTES = 16 << 20, SPARE_FDS = 256, BPF_COST_TICKS = 10 };
 
 struct trigger {
 	uv_poll_t poll;
@@ -48,7 +48,7 @@ struct agent {
 	struct cost cost; // at the last tick
 	struct budget budget;
 	struct report report;
-	struct probe_losses losses;
+	uint64_t lost_events; // as of the last tick
 	bool stopping;
 };
 
@@ -100,15 +100,16 @@ static void account(struct agent *a, uint64_t now_ns)
 	s->self_cpu_ns = cpu_ns;
 	s->self_rss_bytes = cost.rss_bytes;
 	s->self_wakeups = cost.wakeups - a->cost.wakeups;
-	if (a->probe) {
-		uint64_t bpf_ns = 0, runs = 0;
-		uint64_t lost = a->losses.events + a->losses.overflow;
-		probe_losses(a->probe, &a->losses);
-		s->self_lost_events = a->losses.events + a->losses.overflow - lost;
-		probe_cost(a->probe, &bpf_ns, &runs);
-		s->self_bpf_ns = bpf_ns > r->bpf_ns ? bpf_ns - r->bpf_ns : 0;
-		r->bpf_ns = bpf_ns;
-		r->bpf_runs = runs;
+	struct collect_counts counts;
+	collect_counts(a->collect, &counts);
+	uint64_t lost = counts.losses.events + counts.losses.overflow;
+	s->self_lost_events = lost - a->lost_events;
+	a->lost_events = lost;
+	s->self_bpf_ns = 0;
+	if (a->probe && r->ticks % BPF_COST_TICKS == 0) {
+		uint64_t before = r->bpf_ns;
+		if (probe_cost(a->probe, &r->bpf_ns, &r->bpf_runs) == 0 && before > 0)
+			s->self_bpf_ns = r->bpf_ns - before;
 	}
 	if (r->tick_ns)
 		keep_budget(a, cpu_ns, now_ns - r->tick_ns);
@@ -148,10 +149,10 @@ static void fill_report(void *arg, struct report *ret)
 	r->cpu_ns = a->cost.cpu_ns;
 	r->rss_bytes = a->cost.rss_bytes;
 	r->wakeups = a->cost.wakeups;
-	r->lost_events = a->losses.events;
-	r->overflow = a->losses.overflow;
-	r->missed = a->losses.missed;
-	r->reused = a->losses.reused;
+	r->lost_events = c.losses.events;
+	r->overflow = c.losses.overflow;
+	r->missed = c.losses.missed;
+	r->reused = c.losses.reused;
 	r->cgroups = c.cgroups;
 	r->cgroups_left_out = c.left_out;
 	r->kept_files = c.fds;
@@ -180,7 +181,11 @@ static void on_pressure(uv_poll_t *poll_handle, int status, int events)
 		psi_close(&t->fd);
 		return;
 	}
-	probe_arm(t->agent->probe, clock_mono_ns());
+	// a new trigger first reports all the pressure since boot
+	uint64_t now = clock_mono_ns(), window_ns = t->agent->config->psi_window_ms * 1000000;
+	if (now - t->agent->report.started_ns < 2 * window_ns)
+		return;
+	probe_arm(t->agent->probe, now);
 	uv_timer_start(&t->agent->duty, on_duty, 0, 0);
 }
 

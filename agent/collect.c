@@ -27,7 +27,8 @@ struct collect {
 	struct window *window;
 	struct probe_row *rows;
 	struct scope raw;
-	uint64_t last_walk_ns, walks, seen_losses;
+	uint64_t last_walk_ns, walks;
+	struct probe_losses losses; // as of the last slow tick
 	uint64_t sched_on_ns;
 	// the sample under way
 	struct sample *out;
@@ -122,12 +123,12 @@ static void follow_cgroups(struct collect *c, uint64_t now_ns)
 {
 	uint64_t wait_ms = c->has_events ? COLLECT_SAFETY_WALK_MS : COLLECT_WALK_MS;
 	bool lost = false;
-	if (c->options.probe) {
+	if (c->options.probe)
 		probe_events(c->options.probe, on_event, c);
-		struct probe_losses losses;
-		probe_losses(c->options.probe, &losses);
-		lost = losses.events != c->seen_losses;
-		c->seen_losses = losses.events;
+	if (c->options.probe && c->ticks % c->slow_every == 0) { // 15 system calls: not every tick
+		uint64_t before = c->losses.events;
+		probe_losses(c->options.probe, &c->losses);
+		lost = c->losses.events != before;
 	}
 	if (c->walks > 0 && !lost && now_ns - c->last_walk_ns < wait_ms * 1000000)
 		return;
@@ -304,6 +305,7 @@ int collect_tick(struct collect *c, const struct collect_now *now, struct sample
 void collect_counts(const struct collect *c, struct collect_counts *ret)
 {
 	*ret = (struct collect_counts){.walks = c->walks,
+		.losses = c->losses,
 		.rows_left_out = window_rows_left_out(c->window),
 		.faults = *window_faults(c->window)};
 	if (!c->tree)

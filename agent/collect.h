@@ -54,7 +54,8 @@ struct collect_counts {
 	size_t cgroups, left_out; // owners known, and without a slot
 	uint32_t fds;
 	uint64_t walks;
-	uint64_t rows_left_out; // probe rows
+	struct probe_losses losses; // of the probe, as of the last slow tick
+	uint64_t rows_left_out;     // probe rows
 	struct counters_faults faults;
 };
 void collect_counts(const struct collect *c, struct collect_counts *ret);
