@@ -138,8 +138,8 @@ static void set_name(struct attribution *a, const char *text, size_t len, const 
 	snprintf(name + at, sizeof(a->name) - at, "-%08x", hash_crc32c(path, strlen(path)));
 }
 
-// Looks at one component outside of any owner; true if it is one.
-static bool take_owner(struct attribution *a, const char *path, struct part p)
+// Looks at one component outside of any owner.
+static void take_owner(struct attribution *a, const char *path, struct part p)
 {
 	struct part rest;
 	bool at_top = p.text == path + 1;
@@ -156,19 +156,14 @@ static bool take_owner(struct attribution *a, const char *path, struct part p)
 		a->kind = CGROUP_OTHER;
 		set_name(a, path, p.len + 1, path);
 	} else {
-		return false;
+		return;
 	}
 	a->owned = true;
 	a->owner_len = (size_t)(p.text + p.len - path);
-	return true;
 }
 
-// Kubernetes inside a unit or a container (kind, the ":" shape): the pod inside is the finer owner.
-static bool hides_kubernetes(const struct attribution *a, const char *rest)
-{
-	return a->pod_uid[0] == '\0' && strstr(rest, "kubepods");
-}
-
+// Read from left to right, one component after the other, so that an owner's own path has the same
+// owner as every path below it.
 void attribution_parse(const char *path, struct attribution *ret)
 {
 	*ret = (struct attribution){.kind = CGROUP_OTHER};
@@ -176,14 +171,14 @@ void attribution_parse(const char *path, struct attribution *ret)
 	while (*at == '/') {
 		struct part p = {at + 1, strcspn(at + 1, "/")};
 		at = p.text + p.len;
+		// Kubernetes inside a unit or a container (kind, the ":" shape): the pods are finer
+		if (ret->owned && !ret->pod_uid[0] && memmem(p.text, p.len, "kubepods", 8))
+			*ret = (struct attribution){.kind = CGROUP_OTHER};
 		if (p.len == 0)
 			continue;
 		if (!ret->owned) {
-			if (take_owner(ret, path, p) && hides_kubernetes(ret, at))
-				*ret = (struct attribution){.kind = CGROUP_OTHER};
-			continue;
-		}
-		if (ret->kind == CGROUP_POD && is_container(p, ret->container_id)) {
+			take_owner(ret, path, p);
+		} else if (ret->kind == CGROUP_POD && is_container(p, ret->container_id)) {
 			ret->kind = CGROUP_CONTAINER;
 			ret->pod_len = ret->owner_len;
 			ret->owner_len = (size_t)(at - path);
