@@ -56,9 +56,9 @@ static void loss_metrics(const struct report *r, struct prom *p)
 	counter(p, NAME("slots_reused_total"), "Slots that changed their cgroup between readings.",
 		r->reused);
 	counter(p, NAME("rows_left_out_total"), "Probe rows beyond the bound.", r->rows_left_out);
-	counter(p, NAME("counter_resets_total"), "Kernel counters that went back.",
+	counter(p, NAME("kernel_values_reset_total"), "Kernel counters that went back.",
 		r->counter_resets);
-	counter(p, NAME("counter_absurd_total"), "Kernel counters that grew impossibly fast.",
+	counter(p, NAME("kernel_values_absurd_total"), "Kernel counters that grew impossibly fast.",
 		r->counter_absurd);
 	counter(p, NAME("sample_errors_total"), "Samples that could not be encoded or spooled.",
 		r->sample_errors);
