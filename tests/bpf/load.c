@@ -310,13 +310,16 @@ int disk_counts(const char *folder, struct disk_counts *ret)
 	return 0;
 }
 
-void load_need_root(void)
+void load_skip(const char *reason)
 {
-	const char *reason = geteuid() != 0                                ? "not root"
-			     : access("/sys/kernel/btf/vmlinux", R_OK) < 0 ? "the kernel has no BTF"
-									   : NULL;
-	if (!reason)
-		return;
 	printf("SKIPPED: %s\n", reason);
 	exit(77);
+}
+
+void load_need_root(void)
+{
+	if (geteuid() != 0)
+		load_skip("not root");
+	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+		load_skip("the kernel has no BTF");
 }

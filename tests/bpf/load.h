@@ -56,3 +56,4 @@ int disk_counts(const char *folder, struct disk_counts *ret);
 // Capability check with a printed reason: exits with status 77 (skipped) if we are not root or the
 // kernel has no BTF.
 void load_need_root(void);
+_Noreturn void load_skip(const char *reason); // prints it, exits with 77

@@ -22,14 +22,14 @@ _REGISTRIES = re.compile(
 
 
 def spdx(tree):
-    """the first line (the second after #!) names the licence: Apache-2.0, in bpf/ GPL-2.0-only OR BSD-2-Clause"""
+    """the first line (the second after #!) names the licence: Apache-2.0; in bpf/ and for *.bpf.c GPL-2.0-only OR BSD-2-Clause"""
     scripts = set(tree.scripts("sh", "python", "node"))
     for name, text in tree.texts():
         if not (name.endswith(_SPDX_SUFFIXES) or name in scripts):
             continue
         lines = text.split("\n", 2)
         line = lines[1] if lines[0].startswith("#!") and len(lines) > 1 else lines[0]
-        licence = _BPF_LICENCE if name.startswith("bpf/") else _LICENCE
+        licence = _BPF_LICENCE if name.startswith("bpf/") or name.endswith(".bpf.c") else _LICENCE
         if f"SPDX-License-Identifier: {licence}" not in line:
             yield name, 1, f"the first line is not SPDX-License-Identifier: {licence}"
 
