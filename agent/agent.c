@@ -2,6 +2,8 @@
 #include "agent/agent.h"
 
 #include "agent/collect.h"
+#include "agent/deliver.h"
+#include "agent/imds/watch.h"
 #include "agent/probe/privilege.h"
 #include "agent/probe/probe.h"
 #include "agent/probe/psi.h"
@@ -25,7 +27,13 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { PSI_RESOURCES = 3, PRINT_MAX_BYTES = 16 << 20, SPARE_FDS = 256, BPF_COST_TICKS = 10 };
+enum {
+	PSI_RESOURCES = 3,
+	PRINT_MAX_BYTES = 16 << 20,
+	SPARE_FDS = 256,
+	BPF_COST_TICKS = 10,
+	RELOAD_TICKS = 60
+};
 
 struct trigger {
 	uv_poll_t poll;
@@ -43,7 +51,10 @@ struct agent {
 	struct collect *collect;
 	struct sample *sample;
 	struct serve *serve;
-	struct buf line; // --print
+	struct deliver *deliver; // NULL: nobody to send to
+	struct watch *watch;     // of the metadata service; NULL: not asked
+	bool connected;          // somebody gives receipts
+	struct buf line;         // --print
 	int statm;
 	struct cost cost; // at the last tick
 	struct budget budget;
@@ -116,6 +127,43 @@ static void account(struct agent *a, uint64_t now_ns)
 	a->cost = cost;
 }
 
+// Says when receipts stop and when they come again.
+static void watch_receipts(struct agent *a)
+{
+	struct send_status s;
+	bool connected = false;
+	if (!deliver_status(a->deliver, &s))
+		return;
+	for (unsigned i = 0; i < s.n_replicas; i++)
+		connected = connected || s.replicas[i].connected;
+	if (connected != a->connected)
+		log_event(connected ? LOG_INFO : LOG_WARN, connected ? EV_LANE_UP : EV_LANE_DOWN,
+			connected ? "connected to an aggregator"
+				  : "no aggregator, samples are spooled, retrying");
+	a->connected = connected;
+}
+
+static void reload_certificates(struct agent *a)
+{
+	struct why why = {0};
+	if (deliver_reload(a->deliver, &why) < 0)
+		log_event(LOG_WARN, EV_CERTIFICATES,
+			"certificates cannot be read again, the old ones stay",
+			LOG_TEXT("reason", why.text));
+}
+
+// What only the agent as a whole knows joins what was measured.
+static void deliver(struct agent *a, uint64_t now_ns)
+{
+	struct sample *s = a->sample;
+	if (a->watch && s->n_hooks < SAMPLE_MAX_HOOKS)
+		watch_hook(a->watch, &s->hooks[s->n_hooks++]);
+	a->report.sample_errors += deliver_sample(a->deliver, s, now_ns) < 0;
+	watch_receipts(a);
+	if (a->report.ticks % RELOAD_TICKS == 0)
+		reload_certificates(a);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
@@ -128,6 +176,8 @@ static void on_tick(uv_timer_t *timer)
 	r->late_ticks += r->tick_ns && now.mono_ns - r->tick_ns > r->interval_ns * 3 / 2;
 	r->ticks++;
 	r->tick_ns = now.mono_ns;
+	if (result == 0)
+		deliver(a, now.mono_ns);
 	if (result == 0 && a->config->print)
 		print_sample(a);
 }
@@ -165,6 +215,7 @@ static void fill_report(void *arg, struct report *ret)
 	r->duty = a->sample->duty;
 	r->hooks = a->sample->hooks;
 	r->n_hooks = a->sample->n_hooks;
+	r->sending = deliver_status(a->deliver, &r->send);
 	*ret = *r;
 }
 
@@ -213,6 +264,52 @@ static void arm_by_pressure(struct agent *a)
 		uv_poll_init(&a->loop, &t->poll, fd);
 		t->poll.data = t;
 		uv_poll_start(&t->poll, UV_PRIORITIZED, on_pressure);
+	}
+}
+
+// --- interruption --------------------------------------------------------------------------------
+
+static void on_notice(void *arg, const struct notice *n)
+{
+	struct agent *a = arg;
+	int r = deliver_notice(a->deliver, n, clock_mono_ns());
+	log_event(LOG_WARN, EV_NOTICE,
+		n->withdrawn ? "a notice was withdrawn" : "this node is going to be interrupted",
+		LOG_TEXT("kind", notice_kind_name(n->kind)),
+		LOG_NUM("left_ms", n->deadline_ms ? n->deadline_ms - clock_wall_ms() : -1),
+		LOG_NUM("guessed", n->guessed), LOG_NUM("error", r));
+}
+
+static void on_identity(void *arg, const struct watch_identity *id)
+{
+	struct sample *s = ((struct agent *)arg)->sample;
+	text_copy(s->instance_id, sizeof(s->instance_id), id->instance_id);
+	text_copy(s->instance_type, sizeof(s->instance_type), id->instance_type);
+	text_copy(s->zone_id, sizeof(s->zone_id), id->zone_id);
+}
+
+static void start_watch(struct agent *a)
+{
+	const struct agent_config *c = a->config;
+	struct watch_options o;
+	if (!c->imds)
+		return;
+	watch_defaults(&o);
+	o.http.address = c->imds_address;
+	o.http.port = (uint16_t)c->imds_port;
+	o.allow_v1 = c->imds_allow_v1;
+	o.wall_ms = clock_wall_ms;
+	o.mono_ns = clock_mono_ns;
+	o.on_notice = on_notice;
+	o.on_identity = on_identity;
+	o.arg = a;
+	text_copy(o.cluster, sizeof(o.cluster), a->sample->cluster);
+	text_copy(o.node, sizeof(o.node), a->sample->node);
+	if (rng_init_random(&o.rng) < 0 || watch_start(&a->watch, &a->loop, &o) < 0) {
+		a->watch = NULL;
+		log_event(LOG_WARN, EV_AGENT_DEGRADED,
+			"the metadata service is not watched: imds.address is no address",
+			LOG_TEXT("address", c->imds_address));
 	}
 }
 
@@ -347,6 +444,9 @@ static void stop(struct agent *a)
 		if (a->triggers[i].poll.data)
 			uv_close((uv_handle_t *)&a->triggers[i].poll, NULL);
 	serve_stop(a->serve);
+	deliver_stop(a->deliver);
+	if (a->watch)
+		watch_stop(a->watch, NULL, NULL);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -408,9 +508,16 @@ int agent_run(const struct agent_config *config, struct why *why)
 		start_probe(a);
 		r = start_collect(a, why);
 	}
+	if (r == 0)
+		r = deliver_open(&a->deliver, config, why);
 	if (r == 0) {
 		arm_by_pressure(a);
-		drop_rights(a);
+		drop_rights(a); // before nng's threads are there
+		if (a->deliver)
+			r = deliver_start(a->deliver, &a->loop, why);
+	}
+	if (r == 0) {
+		start_watch(a);
 		serve(a);
 		uv_signal_start(&a->term, on_signal, SIGTERM);
 		uv_signal_start(&a->interrupt, on_signal, SIGINT);

@@ -15,6 +15,9 @@ struct agent_config {
 	uint64_t data_port, urgent_port, spool_bytes, spool_ms;
 	bool insecure;
 	char *ca, *cert, *key, *crl;
+	bool imds, imds_allow_v1;
+	char *imds_address;
+	uint64_t imds_port;
 	char *http_address;
 	uint64_t http_port;
 	uint64_t cpu_budget_permille;

@@ -72,7 +72,6 @@ int64_t load_pingpong(int cpu, uint64_t ns, uint64_t *ret_ns)
 
 static void run_child(int cpu, bool spin, const char *const *cgroups)
 {
-	volatile uint64_t work = 0;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; cgroups && cgroups[i]; i++) {
 		if (cgroup_enter(cgroups[i], 0) < 0)
@@ -81,8 +80,8 @@ static void run_child(int cpu, bool spin, const char *const *cgroups)
 	if (cpu >= 0)
 		pin(cpu);
 	for (;;) {
-		for (int i = 0; i < 100000; i++)
-			work += (uint64_t)i;
+		for (volatile int i = 0; i < 100000; i++)
+			; // work
 		if (!spin)
 			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
