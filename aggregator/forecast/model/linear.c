@@ -2,10 +2,7 @@
 // Linear member: direct multi-step ridge regression, one equation per horizon, in closed form.
 //
 // NLinear and DLinear (Zeng et al., arXiv 2205.13504) map a window of past values, taken relative
-// to the last one, straight to each future value. A plain window would have to span a season (1,440
-// columns on a 1-minute grid), so the window is folded: block means that double in width going
-// back, and the values one season before the target, their mean over several seasons, and the same
-// a week ago. That is 10 to 25 columns whatever the grid.
+// to the last one, straight to each future value; here the window is folded (window.h).
 //
 // Horizons are cut into buckets that widen with h; one bucket has one set of coefficients, learnt
 // from all its horizons and a margin on each side. The ridge pulls not towards zero but towards the
@@ -25,50 +22,25 @@
 #include "aggregator/forecast/model/bands.h"
 #include "aggregator/forecast/model/linalg.h"
 #include "aggregator/forecast/model/order.h"
-#include "aggregator/forecast/model/season.h"
+#include "aggregator/forecast/model/window.h"
 
 enum {
-	MAX_BLOCKS = 12,
-	MAX_REGRESSORS = 8,
-	MAX_COLUMNS =
-		36, // intercept, blocks, seasonal columns, regressors, target; a multiple of 4
 	FOLDS = 5,
-	PROFILE_CYCLES = 7,
 	MIN_SAMPLES = 20,
 	MAX_ROWS = 2400, // per bucket; more adds time, hardly accuracy
 	MAX_BUCKETS = 64,
 	ROBUST_ROUNDS = 2,
 };
 
-// Where the anchors (rules the ridge pulls towards) stand among the columns; -1 = not in this
-// model.
-struct layout {
-	size_t columns; // without the target
-	size_t p;       // stride: columns + target, rounded up
-	size_t blocks;
-	int same_time; // one season before the target
-	int profile;   // mean of the same time over several seasons
-	int profile_at_origin;
-	int weekly;
-};
-
 struct bucket {
 	size_t from, to; // horizons [from, to)
-	double beta[MAX_COLUMNS];
+	double beta[WINDOW_COLUMNS];
 	struct bands bands;
 };
 
 struct linear {
 	const struct member_input *in;
-	size_t fit_end;
-	size_t season, week; // steps; 0 = none, week 0 when not longer than season
-	size_t smooth;       // half width of the smoothing of seasonal columns
-	struct layout at;
-	size_t first; // first origin with enough past
-	double *z;    // gaps filled, n
-	double *sum;  // prefix sums of z, n + 1
-	double *comb; // sums of z at stride season, n
-	struct spread spread;
+	struct window win;
 	size_t bucket_count;
 	struct bucket *buckets;
 };
@@ -80,113 +52,11 @@ struct fit {
 	double *error; // [rows], on rows left out of the fit
 	double *terms; // [rows][SPREAD_TERMS]
 	size_t rows, fold_start[FOLDS + 1];
-	double fold[FOLDS][MAX_COLUMNS * MAX_COLUMNS];
-	double total[MAX_COLUMNS * MAX_COLUMNS];
-	double rest[MAX_COLUMNS * MAX_COLUMNS];
-	double work[MAX_COLUMNS * MAX_COLUMNS];
+	double fold[FOLDS][WINDOW_COLUMNS * WINDOW_COLUMNS];
+	double total[WINDOW_COLUMNS * WINDOW_COLUMNS];
+	double rest[WINDOW_COLUMNS * WINDOW_COLUMNS];
+	double work[WINDOW_COLUMNS * WINDOW_COLUMNS];
 };
-
-static double mean_of(const struct linear *m, size_t from, size_t to)
-{
-	return (m->sum[to] - m->sum[from]) / (double)(to - from);
-}
-
-// Mean of z around t, using nothing at or past origin.
-static double around(const struct linear *m, size_t t, size_t origin)
-{
-	size_t from = t > m->smooth ? t - m->smooth : 0, to = t + m->smooth + 1;
-	return mean_of(m, from, to < origin ? to : origin);
-}
-
-// Mean of z at t, t - season, t - 2 season, … up to PROFILE_CYCLES terms.
-static double profile(const struct linear *m, size_t t)
-{
-	size_t cycles = t / m->season + 1;
-	if (cycles <= PROFILE_CYCLES)
-		return m->comb[t] / (double)cycles;
-	return (m->comb[t] - m->comb[t - PROFILE_CYCLES * m->season]) / PROFILE_CYCLES;
-}
-
-// Last index before origin that is a whole number of periods before target; the caller made sure
-// that one exists.
-static size_t back(size_t target, size_t period, size_t origin)
-{
-	return target - ((target - origin) / period + 1) * period;
-}
-
-static size_t put_seasonal(const struct linear *m, size_t origin, size_t target, double *x)
-{
-	double last = m->z[origin - 1];
-	size_t k = 0, at = back(target, m->season, origin);
-	size_t before = at >= m->season ? at - m->season : at;
-	size_t origin_before = origin - 1 >= m->season ? origin - 1 - m->season : 0;
-	x[k++] = m->z[at] - last;
-	x[k++] = profile(m, at) - last;
-	x[k++] = profile(m, origin - 1) - last;
-	x[k++] = around(m, at, origin) - last;
-	x[k++] = m->z[before] - last;
-	x[k++] = around(m, origin_before, origin) - last;
-	x[k++] = mean_of(m, origin > m->season ? origin - m->season : 0, origin) - last;
-	if (m->week) {
-		bool has = origin > m->week;
-		size_t week_at = has ? back(target, m->week, origin) : at;
-		size_t week_now = has ? origin - 1 - m->week : origin_before;
-		x[k++] = (has ? around(m, week_at, origin) : profile(m, at)) - last;
-		x[k++] = (has ? around(m, week_now, origin) : profile(m, origin - 1)) - last;
-		x[k++] = mean_of(m, origin > m->week ? origin - m->week : 0, origin) - last;
-	}
-	return k;
-}
-
-// The columns of one (origin, target) pair.
-static void put_row(const struct linear *m, size_t origin, size_t target, double *x)
-{
-	const struct member_input *in = m->in;
-	double last = m->z[origin - 1];
-	size_t k = 0, end = origin - 1, width = 1;
-	x[k++] = in->scale;
-	for (size_t i = 0; i < m->at.blocks; i++, width *= 2) {
-		size_t from = end > width ? end - width : 0;
-		x[k++] = end > from ? mean_of(m, from, end) - last : 0;
-		end = from;
-	}
-	if (m->season)
-		k += put_seasonal(m, origin, target, x + k);
-	for (size_t i = 0; i < in->n_regressors && i < MAX_REGRESSORS; i++)
-		x[k++] = in->regressors[target * in->n_regressors + i] -
-			 in->regressors[(origin - 1) * in->n_regressors + i];
-	for (; k < m->at.p; k++)
-		x[k] = 0;
-}
-
-static void lay_out(struct linear *m)
-{
-	struct layout *at = &m->at;
-	size_t k = 1, reach = m->season ? m->season : m->fit_end / 4;
-	at->blocks = 0;
-	for (size_t end = 1, width = 1; at->blocks < MAX_BLOCKS && end + width <= reach;
-		width *= 2) {
-		end += width;
-		at->blocks++;
-	}
-	k += at->blocks;
-	at->same_time = at->profile = at->profile_at_origin = at->weekly = -1;
-	if (m->season) {
-		at->same_time = (int)k;
-		at->profile = (int)k + 1;
-		at->profile_at_origin = (int)k + 2;
-		k += 7;
-		if (m->week) {
-			at->weekly = (int)k;
-			k += 3;
-		}
-	}
-	if (m->in->regressors)
-		k += m->in->n_regressors < MAX_REGRESSORS ? m->in->n_regressors : MAX_REGRESSORS;
-	at->columns = k;
-	at->p = (k + 1 + GRAM_LANES - 1) / GRAM_LANES * GRAM_LANES;
-	m->first = m->season ? m->season + 1 : 2;
-}
 
 // Rows of horizons [from - margin, to + margin) from evenly spread origins, ordered by origin.
 static void collect(const struct linear *m, const struct bucket *b, struct fit *f)
@@ -195,20 +65,21 @@ static void collect(const struct linear *m, const struct bucket *b, struct fit *
 	size_t from = b->from > margin ? b->from - margin : 0, to = b->to + margin;
 	if (to > m->in->max_horizon)
 		to = m->in->max_horizon;
-	size_t origins = m->fit_end > m->first + from ? m->fit_end - from - m->first : 0;
+	size_t origins =
+		m->win.fit_end > m->win.first + from ? m->win.fit_end - from - m->win.first : 0;
 	size_t pairs = origins * (to - from), step = (pairs + MAX_ROWS - 1) / MAX_ROWS;
 	f->rows = 0;
 	for (size_t i = 0; i < pairs; i += step ? step : 1) {
 		// The step walks through (origin, horizon) pairs with the horizon fastest.
-		size_t origin = m->first + i / (to - from),
+		size_t origin = m->win.first + i / (to - from),
 		       target = origin + from + i % (to - from);
-		if (target >= m->fit_end || !isfinite(m->in->y[target]))
+		if (target >= m->win.fit_end || !isfinite(m->in->y[target]))
 			continue;
-		double *row = f->x + f->rows * m->at.p;
-		put_row(m, origin, target, row);
-		row[m->at.columns] = m->in->y[target] - m->z[origin - 1];
+		double *row = f->x + f->rows * m->win.at.p;
+		window_row(&m->win, origin, target, row);
+		row[m->win.at.columns] = m->in->y[target] - m->win.z[origin - 1];
 		double *u = f->terms + f->rows * SPREAD_TERMS;
-		spread_terms(&m->spread, origin, target, 0, u);
+		spread_terms(&m->win.spread, origin, target, 0, u);
 		u[SPREAD_TERMS - 1] = m->in->y[target];
 		f->w[f->rows++] = 1;
 	}
@@ -218,7 +89,7 @@ static void collect(const struct linear *m, const struct bucket *b, struct fit *
 
 static void accumulate(const struct linear *m, struct fit *f)
 {
-	size_t p = m->at.p;
+	size_t p = m->win.at.p;
 	memset(f->total, 0, sizeof(f->total));
 	for (int k = 0; k < FOLDS; k++) {
 		size_t from = f->fold_start[k], rows = f->fold_start[k + 1] - from;
@@ -232,7 +103,7 @@ static void accumulate(const struct linear *m, struct fit *f)
 // Sum of squared errors of beta on the rows behind Gram matrix g.
 static double squared_error(const struct linear *m, const double *g, const double *beta)
 {
-	size_t p = m->at.p, c = m->at.columns;
+	size_t p = m->win.at.p, c = m->win.at.columns;
 	double s = g[c * p + c];
 	for (size_t i = 0; i < c; i++) {
 		s -= 2 * beta[i] * g[c * p + i];
@@ -245,8 +116,8 @@ static double squared_error(const struct linear *m, const double *g, const doubl
 // The simple rule that explains the rows best, as coefficients.
 static void choose_anchor(const struct linear *m, const double *g, double *ret)
 {
-	const int columns[] = {-1, m->at.same_time, m->at.profile, m->at.weekly};
-	double best = INFINITY, beta[MAX_COLUMNS];
+	const int columns[] = {-1, m->win.at.same_time, m->win.at.profile, m->win.at.weekly};
+	double best = INFINITY, beta[WINDOW_COLUMNS];
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
 		if (i > 0 && columns[i] < 0)
 			continue;
@@ -263,7 +134,7 @@ static void choose_anchor(const struct linear *m, const double *g, double *ret)
 
 // What the ridge pulls towards, and how hard.
 struct pull {
-	double anchor[MAX_COLUMNS];
+	double anchor[WINDOW_COLUMNS];
 	double strength;
 };
 
@@ -272,8 +143,8 @@ static int solve(
 	const struct linear *m, const double *g, double *work, const struct pull *pull, double *ret)
 {
 	const double *anchor = pull->anchor;
-	size_t p = m->at.p, c = m->at.columns;
-	double penalty[MAX_COLUMNS] = {0};
+	size_t p = m->win.at.p, c = m->win.at.columns;
+	double penalty[WINDOW_COLUMNS] = {0};
 	for (size_t i = 0; i < c; i++) {
 		penalty[i] = pull->strength * g[i * p + i];
 		ret[i] = g[c * p + i];
@@ -290,7 +161,7 @@ static int solve(
 
 static const double *without(const struct linear *m, struct fit *f, int fold)
 {
-	for (size_t i = 0; i < m->at.p * m->at.p; i++)
+	for (size_t i = 0; i < m->win.at.p * m->win.at.p; i++)
 		f->rest[i] = f->total[i] - f->fold[fold][i];
 	return f->rest;
 }
@@ -298,7 +169,7 @@ static const double *without(const struct linear *m, struct fit *f, int fold)
 static void choose_strength(const struct linear *m, struct fit *f, struct pull *pull)
 {
 	static const double strengths[] = {0.001, 0.01, 0.1, 1};
-	double best = INFINITY, beta[MAX_COLUMNS];
+	double best = INFINITY, beta[WINDOW_COLUMNS];
 	struct pull trial = *pull;
 	pull->strength = 1;
 	for (size_t i = 0; i < sizeof(strengths) / sizeof(strengths[0]); i++) {
@@ -320,8 +191,8 @@ static void choose_strength(const struct linear *m, struct fit *f, struct pull *
 
 static int left_out_errors(const struct linear *m, struct fit *f, const struct pull *pull)
 {
-	double beta[MAX_COLUMNS];
-	size_t p = m->at.p, c = m->at.columns;
+	double beta[WINDOW_COLUMNS];
+	size_t p = m->win.at.p, c = m->win.at.columns;
 	for (int k = 0; k < FOLDS; k++) {
 		int rc = solve(m, without(m, f, k), f->work, pull, beta);
 		if (rc < 0)
@@ -393,7 +264,7 @@ static int fit_all(struct linear *m)
 	struct fit *f = calloc(1, sizeof(*f));
 	int rc = f ? 0 : -ENOMEM;
 	if (rc == 0) {
-		f->x = malloc(MAX_ROWS * m->at.p * sizeof(double));
+		f->x = malloc(MAX_ROWS * m->win.at.p * sizeof(double));
 		f->w = malloc(MAX_ROWS * sizeof(double));
 		f->error = malloc(MAX_ROWS * sizeof(double));
 		f->terms = malloc(MAX_ROWS * SPREAD_TERMS * sizeof(double));
@@ -425,23 +296,9 @@ static void linear_destroy(void *model)
 	struct linear *m = model;
 	if (!m)
 		return;
-	free(m->z);
-	free(m->sum);
-	free(m->comb);
-	spread_done(&m->spread);
+	window_done(&m->win);
 	free(m->buckets);
 	free(m);
-}
-
-static void prepare(struct linear *m)
-{
-	size_t n = m->in->n;
-	season_fill(m->in->y, n, m->season, m->z);
-	m->sum[0] = 0;
-	for (size_t t = 0; t < n; t++) {
-		m->sum[t + 1] = m->sum[t] + m->z[t];
-		m->comb[t] = m->z[t] + (m->season && t >= m->season ? m->comb[t - m->season] : 0);
-	}
 }
 
 static int linear_create(void **ret_model, const struct member_input *in, size_t fit_end)
@@ -450,22 +307,9 @@ static int linear_create(void **ret_model, const struct member_input *in, size_t
 	if (!m)
 		return -ENOMEM;
 	m->in = in;
-	m->fit_end = fit_end;
-	season_pick(in, fit_end, &m->season, &m->week);
-	if (m->week == m->season)
-		m->week = 0;
-	m->smooth = m->season / 48 > 0 ? m->season / 48 : 1;
-	m->z = malloc(in->n * sizeof(double));
-	m->sum = malloc((in->n + 1) * sizeof(double));
-	m->comb = malloc(in->n * sizeof(double));
 	m->buckets = calloc(MAX_BUCKETS, sizeof(*m->buckets));
-	int rc = m->z && m->sum && m->comb && m->buckets ? 0 : -ENOMEM;
+	int rc = m->buckets ? window_init(&m->win, in, fit_end) : -ENOMEM;
 	if (rc == 0) {
-		prepare(m);
-		rc = spread_init(&m->spread, m->z, in->n, m->season, in->scale);
-	}
-	if (rc == 0) {
-		lay_out(m);
 		cut_buckets(m);
 		rc = fit_all(m);
 	}
@@ -480,18 +324,18 @@ static int linear_create(void **ret_model, const struct member_input *in, size_t
 static int linear_forecast(void *model, size_t origin, size_t horizon, double *ret)
 {
 	struct linear *m = model;
-	double x[MAX_COLUMNS], terms[SPREAD_TERMS];
-	if (origin < m->first || origin > m->in->n || horizon > m->in->max_horizon)
+	double x[WINDOW_COLUMNS], terms[SPREAD_TERMS];
+	if (origin < m->win.first || origin > m->in->n || horizon > m->in->max_horizon)
 		return -EDOM;
 	const struct bucket *b = m->buckets;
 	for (size_t h = 0; h < horizon; h++) {
 		if (h >= b->to)
 			b++;
-		put_row(m, origin, origin + h, x);
-		double point = m->z[origin - 1] + dot(x, b->beta, m->at.columns);
+		window_row(&m->win, origin, origin + h, x);
+		double point = m->win.z[origin - 1] + dot(x, b->beta, m->win.at.columns);
 		if (!isfinite(point))
 			return -EDOM;
-		spread_terms(&m->spread, origin, origin + h, point, terms);
+		spread_terms(&m->win.spread, origin, origin + h, point, terms);
 		bands_row(&b->bands, terms, point, ret + h * QUANTILE_COUNT);
 	}
 	return 0;
