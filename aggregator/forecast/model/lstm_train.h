@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Training of the one network over many series, and its weights as bytes.
+//
+// Windows are drawn at random from all series alike; the last fifth of every series is kept for
+// early stopping, so what is judged lies later than what is learnt. A loss counts relative to what
+// the better of two naive rules misses by on that series and horizon: calm and wild series weigh
+// the same. The same seed and series give the same weights on the same machine type. Long: run it
+// at low priority, or pass by pass (course_pass()) from a pool. Single thread.
+#pragma once
+
+#include <stdint.h>
+
+#include "aggregator/forecast/model/lstm_net.h"
+
+struct course;
+
+int course_new(struct course **ret, uint64_t seed);
+void course_free(struct course *c);
+// Copies y (NAN = missing). -ENODATA if there is too little to learn from.
+int course_add(struct course *c, const double *y, size_t n, int64_t start_s, int64_t step_s);
+// One pass of `windows` training windows at this learning rate; returns the mean relative loss
+// seen.
+double course_pass(struct course *c, size_t windows, double rate);
+// Mean relative loss on the later part. Keeps the weights if it is the best so far.
+double course_judge(struct course *c);
+const struct net *course_best(const struct course *c);
+
+// Weights as bytes: a head with magic, version, sizes and seed, then float32 little-endian, then a
+// CRC. A reader refuses what it does not know.
+enum { LSTM_FILE_BYTES = 40 + 4 * NET_PARAMS };
+void lstm_save(const struct net *n, uint64_t seed, uint8_t ret[LSTM_FILE_BYTES]);
+int lstm_load(const void *bytes, size_t size, struct net *ret); // -EBADMSG
