@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// nodes, groups, pods: one question, one table.
+#include "aggregator/cli/verbs.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct column node_columns[] = {{"CLUSTER"}, {"NODE", .most = 60}, {"GROUP"},
+	{"STATE"}, {"CAPACITY"}, {"PODS", true}, {"CPU", true}, {"DEMAND", true}, {"MEM", true},
+	{"PSI-CPU", true, true}, {"PSI-IO", true, true}, {"PSI-MEM", true, true},
+	{"RUNQ-P99", true}, {"BLOCK-P99", true, true}, {"RETR/S", true, true},
+	{"TYPE", .wide = true}, {"ZONE", .wide = true}, {"CLOCK", true, true},
+	{"AGENT", .wide = true}, {"AGE", true}};
+
+static void percent_cell(struct table *t, const cJSON *o, const char *key, bool load)
+{
+	char text[FIGURE_BYTES];
+	double v = get_number(o, key, NAN);
+	table_cell(t, load ? load_style(v) : STYLE_PLAIN, "%s", figure_percent(v, text));
+}
+
+static void duration_cell(struct table *t, double ns)
+{
+	char text[FIGURE_BYTES];
+	table_cell(t, STYLE_PLAIN, "%s", figure_duration(ns, text));
+}
+
+static void node_row(struct table *t, const cJSON *n)
+{
+	char text[FIGURE_BYTES];
+	const char *state = get_text(n, "state", "?");
+	bool saturated = get_bool(n, "saturated", false);
+	table_cell(t, STYLE_PLAIN, "%s", get_text(n, "cluster", "?"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(n, "node", "?"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(n, "group", "-"));
+	table_cell(t, state_style(state), "%s", state);
+	table_cell(t, STYLE_PLAIN, "%s", get_text(n, "capacity", "-"));
+	table_cell(t, STYLE_PLAIN, "%.0f", get_number(n, "pods", 0));
+	percent_cell(t, n, "cpu_permille", true);
+	table_cell(t, saturated ? STYLE_BAD : STYLE_PLAIN, "%s%s",
+		figure_percent(get_number(n, "demand_high_permille", NAN), text),
+		saturated ? "!" : "");
+	percent_cell(t, n, "mem_permille", true);
+	percent_cell(t, n, "psi_cpu_permille", false);
+	percent_cell(t, n, "psi_io_permille", false);
+	percent_cell(t, n, "psi_mem_permille", false);
+	duration_cell(t, get_number(n, "runq_p99_ns", NAN));
+	duration_cell(t, get_number(n, "block_p99_ns", NAN));
+	table_cell(
+		t, STYLE_PLAIN, "%s", figure_count(get_number(n, "retransmits_per_s", NAN), text));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(n, "instance_type", "-"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(n, "zone_id", "-"));
+	double offset = get_number(n, "clock_offset_ms", NAN);
+	table_cell(t, fabs(offset) > 2000 ? STYLE_BAD : STYLE_PLAIN, "%s%s",
+		figure_count(offset, text), isnan(offset) ? "" : " ms");
+	table_cell(t, STYLE_PLAIN, "%s", get_text(n, "version", "-"));
+	duration_cell(t, get_number(n, "age_ms", NAN) * 1e6);
+}
+
+static const struct column group_columns[] = {{"CLUSTER"}, {"GROUP"}, {"CAPACITY"}, {"NODES", true},
+	{"READY", true}, {"MIN", true}, {"MAX", true}, {"DESIRED", true, true}, {"PODS", true},
+	{"USAGE", true}, {"DEMAND-LOW", true, true}, {"DEMAND", true}, {"SATURATED", true, true},
+	{"CORES", true}, {"PEAK-Q50", true, true}, {"PEAK-Q95", true}, {"TYPE", .wide = true},
+	{"PRICE", true, true}, {"RECOMMENDATION", .most = 80}};
+
+static void number_cell(struct table *t, const cJSON *o, const char *key)
+{
+	char text[FIGURE_BYTES];
+	table_cell(t, STYLE_PLAIN, "%s", figure_count(get_number(o, key, NAN), text));
+}
+
+static void cores_cell(struct table *t, const cJSON *o, const char *key)
+{
+	char text[FIGURE_BYTES];
+	table_cell(t, STYLE_PLAIN, "%s", figure_cores(get_number(o, key, NAN), text));
+}
+
+static void group_row(struct table *t, const cJSON *g)
+{
+	char text[FIGURE_BYTES];
+	const cJSON *demand = get(g, "demand"), *forecast = get(g, "forecast"),
+		    *r = get(g, "recommendation");
+	bool hold = strcmp(get_text(r, "kind", "hold"), "hold") == 0;
+	table_cell(t, STYLE_PLAIN, "%s", get_text(g, "cluster", "?"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(g, "group", "?"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(g, "capacity", "-"));
+	number_cell(t, g, "nodes");
+	number_cell(t, g, "nodes_ready");
+	number_cell(t, g, "min");
+	number_cell(t, g, "max");
+	number_cell(t, g, "desired");
+	number_cell(t, g, "pods");
+	cores_cell(t, demand, "usage_millicores");
+	cores_cell(t, demand, "low_millicores");
+	cores_cell(t, demand, "high_millicores");
+	number_cell(t, demand, "saturated_nodes");
+	cores_cell(t, g, "capacity_millicores");
+	cores_cell(t, forecast, "q50");
+	cores_cell(t, forecast, "q95");
+	table_cell(t, STYLE_PLAIN, "%s", get_text(g, "instance_type", "-"));
+	table_cell(
+		t, STYLE_PLAIN, "%s", figure_usd(get_number(g, "node_usd_micro_hour", NAN), text));
+	table_cell(t, hold ? STYLE_PLAIN : STYLE_WARN, "%s", get_text(r, "text", "-"));
+}
+
+static const struct column pod_columns[] = {{"CLUSTER"}, {"NODE", .most = 50}, {"NAMESPACE"},
+	{"NAME", .most = 60}, {"WORKLOAD", .wide = true, .most = 60}, {"KIND", .wide = true},
+	{"CPU", true}, {"DEMAND", true}, {"REQUEST", true}, {"THROTTLED", true, true},
+	{"MEM", true}, {"PSI-CPU", true, true}, {"RUNQ-P99", true}, {"UID", .wide = true}};
+
+static void pod_row(struct table *t, const cJSON *p)
+{
+	char text[FIGURE_BYTES];
+	bool saturated = get_bool(p, "saturated", false);
+	table_cell(t, STYLE_PLAIN, "%s", get_text(p, "cluster", "?"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(p, "node", "?"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(p, "namespace", "-"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(p, "name", get_text(p, "uid", "?")));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(p, "workload", "-"));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(p, "kind", "?"));
+	cores_cell(t, p, "cpu_millicores");
+	table_cell(t, saturated ? STYLE_BAD : STYLE_PLAIN, "%s%s",
+		figure_cores(get_number(p, "demand_high_millicores", NAN), text),
+		saturated ? "!" : "");
+	cores_cell(t, p, "request_millicores");
+	percent_cell(t, p, "throttled_permille", false);
+	table_cell(t, STYLE_PLAIN, "%s", figure_bytes(get_number(p, "mem_bytes", NAN), text));
+	percent_cell(t, p, "psi_cpu_permille", false);
+	duration_cell(t, get_number(p, "runq_p99_ns", NAN));
+	table_cell(t, STYLE_PLAIN, "%s", get_text(p, "uid", "?"));
+}
+
+struct list {
+	const struct column *columns;
+	size_t n_columns;
+	void (*row)(struct table *t, const cJSON *item);
+	const char *none; // said where there is nothing
+};
+
+static int put_list(const struct options *o, const struct list *l, const char *path)
+{
+	struct answer a;
+	int code = client_get(o, path, &a);
+	if (code != EXIT_OK)
+		return code;
+	autobuf out;
+	struct table t;
+	const cJSON *item;
+	buf_init(&out, OUTPUT_MAX_BYTES);
+	table_init(&t, l->columns, l->n_columns, o->output == OUTPUT_WIDE, o->color);
+	cJSON_ArrayForEach (item, get_items(a.json))
+		l->row(&t, item);
+	if (o->output == OUTPUT_JSON) {
+		code = put_json(&a);
+	} else if (t.n_cells == 0) {
+		fprintf(stderr, "petrel: %s\n", l->none);
+	} else {
+		table_print(&t, &out);
+		code = put_out(&out);
+	}
+	table_done(&t);
+	answer_done(&a);
+	return code;
+}
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+int nodes_verb(int argc, char **argv)
+{
+	static const struct list list = {
+		node_columns, COUNT(node_columns), node_row, "no node has reported yet"};
+	struct options o;
+	autobuf path;
+	int code = options_parse(argc, argv, verb_find("nodes"), 0, &o);
+	if (code)
+		return code - 1;
+	buf_init(&path, 2048);
+	client_path(&path, "/api/v1/nodes", "cluster", o.cluster, "group", o.group, NULL);
+	return put_list(&o, &list, path.data);
+}
+
+int groups_verb(int argc, char **argv)
+{
+	static const struct list list = {
+		group_columns, COUNT(group_columns), group_row, "no node group is known yet"};
+	struct options o;
+	autobuf path;
+	int code = options_parse(argc, argv, verb_find("groups"), 0, &o);
+	if (code)
+		return code - 1;
+	buf_init(&path, 2048);
+	client_path(&path, "/api/v1/groups", "cluster", o.cluster, NULL);
+	return put_list(&o, &list, path.data);
+}
+
+int pods_verb(int argc, char **argv)
+{
+	static const struct list list = {
+		pod_columns, COUNT(pod_columns), pod_row, "no pod has reported yet"};
+	struct options o;
+	char limit[24];
+	autobuf path;
+	int code = options_parse(argc, argv, verb_find("pods"), 0, &o);
+	if (code)
+		return code - 1;
+	buf_init(&path, 2048);
+	client_path(&path, "/api/v1/pods", "cluster", o.cluster, "node", o.node, "limit",
+		limit_text(o.limit, limit), NULL);
+	return put_list(&o, &list, path.data);
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs that ask the aggregator (and doctor, completion), for the table of verb.c, and what
+// they share.
+#pragma once
+
+#include "aggregator/cli/client.h"
+#include "aggregator/cli/options.h"
+#include "aggregator/cli/table.h"
+#include "aggregator/cli/verb.h"
+
+enum { OUTPUT_MAX_BYTES = 64 << 20 };
+
+int status_verb(int argc, char **argv);
+int top_verb(int argc, char **argv);
+int nodes_verb(int argc, char **argv);
+int groups_verb(int argc, char **argv);
+int pods_verb(int argc, char **argv);
+int forecast_any_verb(int argc, char **argv); // of a file, or of the aggregator
+int decisions_verb(int argc, char **argv);
+int plans_verb(int argc, char **argv);
+int explain_verb(int argc, char **argv);
+int audit_verb(int argc, char **argv);
+int doctor_verb(int argc, char **argv);
+int completion_verb(int argc, char **argv);
+
+// Writes what a verb has made; EXIT_OK, or EXIT_FAILED with a message (a closed pipe has none).
+int put_out(const struct buf *out);
+// The answer as it came, for -o json.
+int put_json(const struct answer *a);
+// Number as an argument of client_path(): NULL if 0.
+const char *limit_text(uint64_t limit, char ret[24]);
+
+// status.c: the head of `status` and `top`.
+void print_status(const cJSON *status, bool color, struct buf *out);
+enum style state_style(const char *node_state);
+// Style of a load in permille.
+enum style load_style(double permille);
