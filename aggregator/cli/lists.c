@@ -6,12 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct column node_columns[] = {{"CLUSTER"}, {"NODE", .most = 60}, {"GROUP"},
-	{"STATE"}, {"CAPACITY"}, {"PODS", true}, {"CPU", true}, {"DEMAND", true}, {"MEM", true},
-	{"PSI-CPU", true, true}, {"PSI-IO", true, true}, {"PSI-MEM", true, true},
-	{"RUNQ-P99", true}, {"BLOCK-P99", true, true}, {"RETR/S", true, true},
-	{"TYPE", .wide = true}, {"ZONE", .wide = true}, {"CLOCK", true, true},
-	{"AGENT", .wide = true}, {"AGE", true}};
+static const struct column node_columns[] = {COLUMN("CLUSTER"), COLUMN("NODE", .most = 60),
+	COLUMN("GROUP"), COLUMN("STATE"), COLUMN("CAPACITY"), COLUMN("PODS", .right = true),
+	COLUMN("CPU", .right = true), COLUMN("DEMAND", .right = true), COLUMN("MEM", .right = true),
+	COLUMN("PSI-CPU", .right = true, .wide = true),
+	COLUMN("PSI-IO", .right = true, .wide = true),
+	COLUMN("PSI-MEM", .right = true, .wide = true), COLUMN("RUNQ-P99", .right = true),
+	COLUMN("BLOCK-P99", .right = true, .wide = true),
+	COLUMN("RETR/S", .right = true, .wide = true), COLUMN("TYPE", .wide = true),
+	COLUMN("ZONE", .wide = true), COLUMN("CLOCK", .right = true, .wide = true),
+	COLUMN("AGENT", .wide = true), COLUMN("AGE", .right = true)};
 
 static void percent_cell(struct table *t, const cJSON *o, const char *key, bool load)
 {
@@ -58,11 +62,15 @@ static void node_row(struct table *t, const cJSON *n)
 	duration_cell(t, get_number(n, "age_ms", NAN) * 1e6);
 }
 
-static const struct column group_columns[] = {{"CLUSTER"}, {"GROUP"}, {"CAPACITY"}, {"NODES", true},
-	{"READY", true}, {"MIN", true}, {"MAX", true}, {"DESIRED", true, true}, {"PODS", true},
-	{"USAGE", true}, {"DEMAND-LOW", true, true}, {"DEMAND", true}, {"SATURATED", true, true},
-	{"CORES", true}, {"PEAK-Q50", true, true}, {"PEAK-Q95", true}, {"TYPE", .wide = true},
-	{"PRICE", true, true}, {"RECOMMENDATION", .most = 80}};
+static const struct column group_columns[] = {COLUMN("CLUSTER"), COLUMN("GROUP"),
+	COLUMN("CAPACITY"), COLUMN("NODES", .right = true), COLUMN("READY", .right = true),
+	COLUMN("MIN", .right = true), COLUMN("MAX", .right = true),
+	COLUMN("DESIRED", .right = true, .wide = true), COLUMN("PODS", .right = true),
+	COLUMN("USAGE", .right = true), COLUMN("DEMAND-LOW", .right = true, .wide = true),
+	COLUMN("DEMAND", .right = true), COLUMN("SATURATED", .right = true, .wide = true),
+	COLUMN("CORES", .right = true), COLUMN("PEAK-Q50", .right = true, .wide = true),
+	COLUMN("PEAK-Q95", .right = true), COLUMN("TYPE", .wide = true),
+	COLUMN("PRICE", .right = true, .wide = true), COLUMN("RECOMMENDATION", .most = 80)};
 
 static void number_cell(struct table *t, const cJSON *o, const char *key)
 {
@@ -104,10 +112,13 @@ static void group_row(struct table *t, const cJSON *g)
 	table_cell(t, hold ? STYLE_PLAIN : STYLE_WARN, "%s", get_text(r, "text", "-"));
 }
 
-static const struct column pod_columns[] = {{"CLUSTER"}, {"NODE", .most = 50}, {"NAMESPACE"},
-	{"NAME", .most = 60}, {"WORKLOAD", .wide = true, .most = 60}, {"KIND", .wide = true},
-	{"CPU", true}, {"DEMAND", true}, {"REQUEST", true}, {"THROTTLED", true, true},
-	{"MEM", true}, {"PSI-CPU", true, true}, {"RUNQ-P99", true}, {"UID", .wide = true}};
+static const struct column pod_columns[] = {COLUMN("CLUSTER"), COLUMN("NODE", .most = 50),
+	COLUMN("NAMESPACE"), COLUMN("NAME", .most = 60),
+	COLUMN("WORKLOAD", .wide = true, .most = 60), COLUMN("KIND", .wide = true),
+	COLUMN("CPU", .right = true), COLUMN("DEMAND", .right = true),
+	COLUMN("REQUEST", .right = true), COLUMN("THROTTLED", .right = true, .wide = true),
+	COLUMN("MEM", .right = true), COLUMN("PSI-CPU", .right = true, .wide = true),
+	COLUMN("RUNQ-P99", .right = true), COLUMN("UID", .wide = true)};
 
 static void pod_row(struct table *t, const cJSON *p)
 {

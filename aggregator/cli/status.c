@@ -87,8 +87,10 @@ void print_status(const cJSON *s, bool color, struct buf *out)
 
 static void print_clusters(const cJSON *status, const struct options *o, struct buf *out)
 {
-	static const struct column columns[] = {{"CLUSTER"}, {"MODE"}, {"NODES", true},
-		{"GROUPS", true}, {"PODS", true}, {"REPORTING", true}, {"OLDEST", true}, {""}};
+	static const struct column columns[] = {COLUMN("CLUSTER"), COLUMN("MODE"),
+		COLUMN("NODES", .right = true), COLUMN("GROUPS", .right = true),
+		COLUMN("PODS", .right = true), COLUMN("REPORTING", .right = true),
+		COLUMN("OLDEST", .right = true), COLUMN("")};
 	struct table t;
 	const cJSON *c;
 	char age[FIGURE_BYTES];
@@ -132,9 +134,10 @@ static void print_group(const cJSON *g, struct table *t)
 
 static int print_groups(const struct options *o, struct buf *out)
 {
-	static const struct column columns[] = {{"CLUSTER"}, {"GROUP"}, {"NODES", true},
-		{"DEMAND", true}, {"PEAK-Q95", true}, {"CAPACITY", true},
-		{"RECOMMENDATION", .most = 100}};
+	static const struct column columns[] = {COLUMN("CLUSTER"), COLUMN("GROUP"),
+		COLUMN("NODES", .right = true), COLUMN("DEMAND", .right = true),
+		COLUMN("PEAK-Q95", .right = true), COLUMN("CAPACITY", .right = true),
+		COLUMN("RECOMMENDATION", .most = 100)};
 	autobuf path;
 	struct answer a;
 	buf_init(&path, 1024);

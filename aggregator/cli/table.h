@@ -22,6 +22,11 @@ struct column {
 	size_t most; // longer text is cut, 0: not
 };
 
+#define COLUMN(...)                                                                                \
+	{                                                                                          \
+		.title = __VA_ARGS__                                                               \
+	}
+
 struct table {
 	const struct column *columns; // borrowed
 	size_t n_columns;
