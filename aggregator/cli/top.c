@@ -133,14 +133,29 @@ static void print_nodes(const struct screen *s, const cJSON *items, struct buf *
 	free(all);
 }
 
-static int ask(const struct options *o, const char *path, struct answer *ret)
+static int ask(const struct screen *s, const char *path, const char *group, struct answer *ret)
 {
 	autobuf full;
 	buf_init(&full, 2048);
-	client_path(&full, path, "cluster", o->cluster,
-		strcmp(path, "/api/v1/nodes") == 0 ? "group" : "cluster",
-		strcmp(path, "/api/v1/nodes") == 0 ? o->group : NULL, NULL);
-	return client_get(o, full.data, ret);
+	client_path(&full, path, "cluster", s->o->cluster, "group", group, NULL);
+	if (!s->live)
+		return client_get(s->o, full.data, ret);
+	int code = client_try(s->o, full.data, ret); // a page stands there: no words on stderr
+	if (code == EXIT_OK && (ret->status != 200 || !cJSON_IsObject(ret->json)))
+		code = EXIT_REFUSED;
+	return code;
+}
+
+// Instead of a page, where there is no answer: the next refresh may have one.
+static int no_page(const struct screen *s, int code, const struct answer *a, struct buf *out)
+{
+	char text[256];
+	if (s->live)
+		buf_printf(out, "\033[H%sno answer from %s: %s, retrying%s\033[K\r\n",
+			style_on(STYLE_BAD, s->o->color), s->o->server,
+			a->error[0] ? printable(a->error, text, sizeof(text)) : "not Petrel's API",
+			style_off(s->o->color));
+	return s->live ? EXIT_OK : code;
 }
 
 // What does not fit a line of the terminal is cut there, so that a page stays a page. Escape
@@ -170,13 +185,13 @@ static void fit(const struct screen *s, const struct buf *page, struct buf *out)
 static int make_page(const struct screen *s, struct buf *out)
 {
 	struct answer status, nodes;
-	int code = ask(s->o, "/api/v1/status", &status);
+	int code = ask(s, "/api/v1/status", NULL, &status);
 	if (code != EXIT_OK)
-		return code;
-	code = ask(s->o, "/api/v1/nodes", &nodes);
+		return no_page(s, code, &status, out);
+	code = ask(s, "/api/v1/nodes", s->o->group, &nodes);
 	if (code != EXIT_OK) {
 		answer_done(&status);
-		return code;
+		return no_page(s, code, &nodes, out);
 	}
 	autobuf page;
 	buf_init(&page, OUTPUT_MAX_BYTES);
@@ -286,10 +301,10 @@ static int run_plain(struct screen *s)
 	return code;
 }
 
-static int put_nodes_json(const struct options *o)
+static int put_nodes_json(const struct screen *s)
 {
 	struct answer a;
-	int code = ask(o, "/api/v1/nodes", &a);
+	int code = ask(s, "/api/v1/nodes", s->o->group, &a);
 	if (code != EXIT_OK)
 		return code;
 	code = put_json(&a);
@@ -308,7 +323,7 @@ int top_verb(int argc, char **argv)
 		if (strcmp(sorts[i].name, o.sort) == 0)
 			s.sort = &sorts[i];
 	if (o.output == OUTPUT_JSON)
-		return put_nodes_json(&o);
+		return put_nodes_json(&s);
 	s.live = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
 	return s.live ? run_live(&s) : run_plain(&s);
 }
