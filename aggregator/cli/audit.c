@@ -28,11 +28,11 @@ int audit_verb(int argc, char **argv)
 	const cJSON *e;
 	char limit[24];
 	autobuf path, out;
+	buf_init(&path, 256);
+	buf_init(&out, OUTPUT_MAX_BYTES);
 	int code = options_parse(argc, argv, verb_find("audit"), 0, &o);
 	if (code)
 		return code - 1;
-	buf_init(&path, 256);
-	buf_init(&out, OUTPUT_MAX_BYTES);
 	client_path(&path, "/api/v1/audit", "limit", limit_text(o.limit, limit), NULL);
 	code = client_get(&o, path.data, &a);
 	if (code != EXIT_OK)

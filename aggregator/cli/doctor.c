@@ -88,11 +88,11 @@ int doctor_verb(int argc, char **argv)
 	static struct findings f; // 60 KiB: not on the stack
 	struct options o;
 	autobuf out;
+	buf_init(&out, OUTPUT_MAX_BYTES);
 	int code = options_parse(argc, argv, verb_find("doctor"), 0, &o);
 	if (code)
 		return code - 1;
 	f.n = 0;
-	buf_init(&out, OUTPUT_MAX_BYTES);
 	doctor_machine(&f, "");
 	doctor_clock(&f);
 	for (size_t i = 0; i < o.n_certs; i++)

@@ -77,8 +77,8 @@ static void check_agents(struct findings *f, const cJSON *s)
 			"start petrel-agent; its log says LANE_UP once it is connected");
 	else if (reporting * 10 < expected * 9)
 		finding_advice(finding_add(f, FINDING_WARN, "agents",
-				       "%.0f of %.0f agents report: below 90 % nothing is scaled "
-				       "in, below 80 % forecasts are not used",
+				       "%.0f of %.0f agents report: below 90 %% nothing is scaled "
+				       "in, below 80 %% forecasts are not used",
 				       reporting, expected),
 			"'petrel nodes' shows which are silent");
 	else

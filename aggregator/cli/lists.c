@@ -183,10 +183,10 @@ int nodes_verb(int argc, char **argv)
 		node_columns, COUNT(node_columns), node_row, "no node has reported yet"};
 	struct options o;
 	autobuf path;
+	buf_init(&path, 2048);
 	int code = options_parse(argc, argv, verb_find("nodes"), 0, &o);
 	if (code)
 		return code - 1;
-	buf_init(&path, 2048);
 	client_path(&path, "/api/v1/nodes", "cluster", o.cluster, "group", o.group, NULL);
 	return put_list(&o, &list, path.data);
 }
@@ -197,10 +197,10 @@ int groups_verb(int argc, char **argv)
 		group_columns, COUNT(group_columns), group_row, "no node group is known yet"};
 	struct options o;
 	autobuf path;
+	buf_init(&path, 2048);
 	int code = options_parse(argc, argv, verb_find("groups"), 0, &o);
 	if (code)
 		return code - 1;
-	buf_init(&path, 2048);
 	client_path(&path, "/api/v1/groups", "cluster", o.cluster, NULL);
 	return put_list(&o, &list, path.data);
 }
@@ -212,10 +212,10 @@ int pods_verb(int argc, char **argv)
 	struct options o;
 	char limit[24];
 	autobuf path;
+	buf_init(&path, 2048);
 	int code = options_parse(argc, argv, verb_find("pods"), 0, &o);
 	if (code)
 		return code - 1;
-	buf_init(&path, 2048);
 	client_path(&path, "/api/v1/pods", "cluster", o.cluster, "node", o.node, "limit",
 		limit_text(o.limit, limit), NULL);
 	return put_list(&o, &list, path.data);

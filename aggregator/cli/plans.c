@@ -59,11 +59,11 @@ int decisions_verb(int argc, char **argv)
 	struct table t;
 	char limit[24];
 	autobuf path, out;
+	buf_init(&path, 2048);
+	buf_init(&out, OUTPUT_MAX_BYTES);
 	int code = options_parse(argc, argv, verb_find("decisions"), 0, &o);
 	if (code)
 		return code - 1;
-	buf_init(&path, 2048);
-	buf_init(&out, OUTPUT_MAX_BYTES);
 	client_path(&path, "/api/v1/decisions", "cluster", o.cluster, "group", o.group, "limit",
 		limit_text(o.limit, limit), NULL);
 	code = client_get(&o, path.data, &a);
@@ -123,11 +123,11 @@ int plans_verb(int argc, char **argv)
 	struct table t;
 	char limit[24];
 	autobuf path, out;
+	buf_init(&path, 2048);
+	buf_init(&out, OUTPUT_MAX_BYTES);
 	int code = options_parse(argc, argv, verb_find("plans"), 0, &o);
 	if (code)
 		return code - 1;
-	buf_init(&path, 2048);
-	buf_init(&out, OUTPUT_MAX_BYTES);
 	client_path(&path, "/api/v1/plans", "cluster", o.cluster, "limit",
 		limit_text(o.limit, limit), NULL);
 	code = client_get(&o, path.data, &a);

@@ -164,11 +164,11 @@ int status_verb(int argc, char **argv)
 	struct options o;
 	struct answer a;
 	autobuf path, out;
+	buf_init(&path, 1024);
+	buf_init(&out, OUTPUT_MAX_BYTES);
 	int code = options_parse(argc, argv, verb_find("status"), 0, &o);
 	if (code)
 		return code - 1;
-	buf_init(&path, 1024);
-	buf_init(&out, OUTPUT_MAX_BYTES);
 	client_path(&path, "/api/v1/status", "cluster", o.cluster, NULL);
 	code = client_get(&o, path.data, &a);
 	if (code != EXIT_OK)

@@ -24,23 +24,33 @@ const char *style_off(bool color)
 	return color ? "\033[0m" : "";
 }
 
+// Bytes of the character at text that may be shown as it is; 0: it may not, and *ret_skip bytes of
+// it become one '?'.
+static size_t showable(const char *text, size_t *ret_skip)
+{
+	unsigned char c = (unsigned char)*text;
+	size_t len = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+	*ret_skip = 1;
+	if (c < 0x20 || c == 0x7f || strnlen(text, len) < len || !text_is_utf8(text, len))
+		return 0;
+	*ret_skip = len;
+	bool c1 = c == 0xc2 && (unsigned char)text[1] < 0xa0; // U+0080..U+009F
+	return c1 ? 0 : len;
+}
+
 const char *printable(const char *text, char *ret, size_t size)
 {
 	size_t n = 0;
 	while (*text) {
-		unsigned char c = (unsigned char)*text;
-		size_t len = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-		bool whole = strnlen(text, len) == len && text_is_utf8(text, len);
-		bool control = c < 0x20 || c == 0x7f || // C1: U+0080..U+009F is C2 80..C2 9F
-			       (whole && c == 0xc2 && (unsigned char)text[1] < 0xa0);
-		if (n + (whole ? len : 1) >= size)
+		size_t skip, len = showable(text, &skip);
+		if (n + (len ? len : 1) >= size)
 			break;
-		if (whole && !control)
+		if (len)
 			memcpy(ret + n, text, len);
 		else
-			memset(ret + n, '?', len = 1);
-		n += len;
-		text += control && whole && c == 0xc2 ? 2 : len;
+			ret[n] = '?';
+		n += len ? len : 1;
+		text += skip;
 	}
 	ret[n] = '\0';
 	return ret;
@@ -146,6 +156,8 @@ static void put_row(
 		if (!t->columns[i].wide || t->wide)
 			put_cell(t, &cells[i], (struct put){&t->columns[i], widths[i], i == last},
 				out);
+	while (!buf_failed(out) && out->len > 0 && out->data[out->len - 1] == ' ')
+		out->len--; // an empty last cell leaves nothing behind
 	buf_text(out, "\n");
 }
 

@@ -31,6 +31,17 @@ static void put_identity(struct json *j, const struct fleet_node *n)
 	json_put_i64(j, "pods", n->pods);
 }
 
+// Names of the signal sources that do not work in full.
+static void put_degraded(struct json *j, const struct fleet_node *n)
+{
+	json_key(j, "hooks_degraded");
+	json_open(j, '[');
+	for (size_t i = 0; i < n->n_hooks; i++)
+		if (n->hooks[i].state == HOOK_REFUSED || n->hooks[i].state == HOOK_FALLBACK)
+			json_text(j, n->hooks[i].name);
+	json_close(j, ']');
+}
+
 static void put_self(struct json *j, const struct fleet_node *n)
 {
 	json_key(j, "duty");
@@ -76,6 +87,7 @@ static void put_node(struct api_call *a, const struct fleet_node *n)
 	put_known(j, "block_p99_ns", v.block_p99_ns);
 	put_number(j, "retransmits_per_s", v.retransmits_per_s);
 	json_put_bool(j, "saturated", v.saturated);
+	put_degraded(j, n);
 	put_self(j, n);
 }
 
