@@ -92,6 +92,7 @@ void metrics_write(struct show_core *c, int64_t now_ms, struct buf *out)
 	metrics_fleet(c, now_ms, &p);
 	metrics_groups(c, now_ms, &p);
 	line(c, &p);
+	metrics_door(c, &p);
 
 	history(c, &p);
 	http(c, &p);
