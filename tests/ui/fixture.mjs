@@ -20,7 +20,9 @@ export class Fixture {
 	constructor({ nodes = 24, scenario = 'normal', real = true } = {}) {
 		this.scenario = scenario;
 		this.fleets = [makeFleet({ nodes: scenario === 'empty' ? 0 : nodes, hostile: scenario === 'hostile', groups: nodes > 1000 ? 12 : null })];
-		if (real && scenario !== 'empty')
+		if (scenario === 'empty')
+			this.fleets[0].table = [];
+		else if (real)
 			this.fleets.push(localMachine());
 		this.streams = new Set();
 		this.bytesStreamed = 0;

@@ -4,16 +4,16 @@
 	.section .rodata
 	.global web_data_0
 	.balign 16
-web_data_0: /* 9f73d76b8d1e6c2a30188781adbd1038 */
+web_data_0: /* aeb4f8aa58a6b0fd1d638c28e862235f */
 	.incbin "aggregator/show/web/built/index.html.gz"
 	.global web_data_1
 	.balign 16
-web_data_1: /* cf9bac03fbe884e582370dab23abe8a3 */
-	.incbin "aggregator/show/web/built/app-2d81eaf848.css.gz"
+web_data_1: /* 14bdc2b5c5ba3d4fc620284de51ffd7f */
+	.incbin "aggregator/show/web/built/app-34ab5d300c.css.gz"
 	.global web_data_2
 	.balign 16
-web_data_2: /* a0c50a0c9003f49a29d271d2893dfcc1 */
-	.incbin "aggregator/show/web/built/app-1bf70bcf52.js.gz"
+web_data_2: /* 1b230e321668001205efbd2b326805aa */
+	.incbin "aggregator/show/web/built/app-70133ad804.js.gz"
 	.global web_data_3
 	.balign 16
 web_data_3: /* 5f0be52f55b61f30ec24d7ecdd575842 */

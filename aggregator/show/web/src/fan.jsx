@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The forecast of one series: what was, what is expected with how much doubt, what there is room for, and how honest
 // the forecast has been so far.
+import { useEffect, useState } from 'preact/hooks';
 import { get, serverNow } from './api.js';
 import { Chart, farAbove } from './chart.jsx';
 import { age, cores, count, dollars, number, percent } from './format.js';
-import { Empty, Failed, Loading, Meter, Name, Tag, usePoll } from './ui.jsx';
+import { Empty, Failed, Loading, Meter, Name, Tabs, Tag, usePoll } from './ui.jsx';
 
 const HOUR = 3600e3;
 const DAY = 24 * HOUR;
-export const HORIZONS = [['hour', 'Hour'], ['day', 'Day'], ['month', 'Month']];
+const HORIZONS = [['hour', 'Hour'], ['day', 'Day'], ['month', 'Month']];
 // How much history stands before each horizon, and at what step the store has it.
 const PAST = {
 	hour: { span: 2 * HOUR, step: 60e3, every: 20e3 },
@@ -99,7 +100,7 @@ export function FanChart({ view, group, height, label }) {
 	];
 	const bands = FAN.map((f, i) => ({ high: 2 * i, low: 2 * i + 1, colour: 'accent', alpha: f.alpha, legendAlpha: 0.2 + f.alpha * 1.8, title: f.title }));
 	const spec = {
-		series: ok ? series : series.slice(FAN.length * 2 + 1), bands: ok ? bands : [], format: cores,
+		series: ok ? series : series.slice(FAN.length * 2 + 1), bands: ok ? bands : [], format: cores, atLeast: 100,
 		marks: ok ? [{ at: view.forecast.from_ms / 1000, text: 'forecast' }] : [],
 	};
 	const arrays = [...fan, median, actual, ...extra.map(([, v]) => v), ...previous];
@@ -107,8 +108,18 @@ export function FanChart({ view, group, height, label }) {
 	return <Chart spec={spec} data={data} height={height} label={label} />;
 }
 
-export function useForecast(what, horizon) {
-	return usePoll((signal) => load(what, horizon, signal), PAST[horizon].every, [JSON.stringify(what), horizon]);
+// The forecast of a series with the horizon that a person chose; until one does, a day, or an hour where there is no more to
+// say. Returns {data, error, tabs}.
+export function useForecast(what) {
+	const [chosen, choose] = useState(null);
+	const [short, setShort] = useState(false);
+	const horizon = chosen ?? (short ? 'hour' : 'day');
+	const view = usePoll((signal) => load(what, horizon, signal), PAST[horizon].every, [JSON.stringify(what), horizon]);
+	useEffect(() => {
+		if (!chosen && view.data && view.data.forecast.state !== 'ok')
+			setShort(true);
+	}, [view.data]);
+	return { ...view, horizon, tabs: <Tabs label="Horizon" options={HORIZONS} value={horizon} onChange={choose} /> };
 }
 
 export function Fan({ view, error, group, height = 260, label }) {
@@ -128,6 +139,8 @@ export function Fan({ view, error, group, height = 260, label }) {
 	);
 }
 
+const known = (v) => v !== null && v !== undefined;
+
 // Who speaks in the forecast, with how much weight.
 export function Members({ forecast }) {
 	const members = [...(forecast?.members ?? [])].sort((a, b) => b.weight - a.weight);
@@ -138,8 +151,8 @@ export function Members({ forecast }) {
 			{members.map((m) => (
 				<li key={m.name}>
 					<Name>{m.name}</Name>
-					<Meter plain share={m.weight} label={`weight ${percent(m.weight * 1000)}`} />
-					<span class="number">{percent(m.weight * 1000)}</span>
+					<Meter plain share={m.weight} label="weight" />
+					<span class="number" title={known(m.loss) ? `loss ${number(m.loss)} of the best naive forecast's` : ''}>{known(m.weight) ? percent(m.weight * 1000) : '–'}</span>
 				</li>
 			))}
 		</ul>
@@ -147,13 +160,13 @@ export function Members({ forecast }) {
 }
 
 function verdict(f) {
-	if (f.loss_ratio_to_naive === null || f.loss_ratio_to_naive === undefined)
+	if (!known(f.loss_ratio_to_naive))
 		return <Tag tone="info">not scored yet</Tag>;
 	return f.loss_ratio_to_naive <= 1 ? <Tag tone="ok">better than naive</Tag> : <Tag tone="bad">worse than naive: only reacting</Tag>;
 }
 
 function bandVerdict(permille) {
-	if (permille === null || permille === undefined)
+	if (!known(permille))
 		return <Tag tone="info">not scored yet</Tag>;
 	if (permille < 700)
 		return <Tag tone="bad">band too narrow</Tag>;
@@ -164,10 +177,9 @@ function bandVerdict(permille) {
 export function Honesty({ forecast: f }) {
 	if (!f)
 		return <Loading />;
-	const known = f.loss_ratio_to_naive !== null && f.loss_ratio_to_naive !== undefined;
 	return (
 		<dl class="facts">
-			<dt>Loss against naive</dt><dd>{known ? number(f.loss_ratio_to_naive) : '–'} {verdict(f)}</dd>
+			<dt>Loss against naive</dt><dd>{number(f.loss_ratio_to_naive)} {verdict(f)}</dd>
 			<dt>80 % band held</dt><dd>{percent(f.coverage80_permille)} {bandVerdict(f.coverage80_permille)}</dd>
 			<dt>Forecasts scored</dt><dd>{count(f.scored)}</dd>
 			<dt>History</dt><dd>{age(f.history_ms)}</dd>

@@ -38,7 +38,7 @@ export const nodeColumns = [
 	{ key: 'runq', title: 'Run queue p99', number: true, sort: (n) => n.runq_p99_ns, text: (n) => SHADES.runq.text(n) },
 	{ key: 'mem', title: 'Memory', number: true, sort: (n) => n.mem_permille, text: (n) => percent(n.mem_permille) },
 	{ key: 'pods', title: 'Pods', number: true, sort: (n) => n.pods, text: (n) => count(n.pods) },
-	{ key: 'group', title: 'Group', text: (n) => n.group, cell: (n) => <a href={link('group', n.cluster, n.group)}><Name>{n.group}</Name></a> },
+	{ key: 'group', title: 'Group', text: (n) => n.group, cell: (n) => n.group && <a href={link('group', n.cluster, n.group)}><Name>{n.group}</Name></a> },
 	{ key: 'capacity', title: 'Capacity', text: (n) => word(n.capacity) },
 	{ key: 'type', title: 'Type', text: (n) => n.instance_type, cell: (n) => <Name>{n.instance_type}</Name> },
 	{ key: 'zone', title: 'Zone', text: (n) => n.zone_id, cell: (n) => <Name>{n.zone_id}</Name> },
@@ -50,7 +50,7 @@ function SectionHead({ clusterName, groupName, nodes, several }) {
 	const demand = group?.demand?.high_millicores;
 	return (
 		<h3>
-			<a href={link('group', clusterName, groupName)}><Name>{groupName || 'no group'}</Name></a>
+			{groupName ? <a href={link('group', clusterName, groupName)}><Name>{groupName}</Name></a> : 'no group'}
 			{several && <span class="note"><Name>{clusterName}</Name></span>}
 			{simulated && <Simulated />}
 			{group && <Capacity type={group.capacity} />}

@@ -3,11 +3,11 @@
 // the rows in view, four at a time, so that 2,000 series cost what twenty do.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { get } from './api.js';
-import { atLevel, Fan, fanText, HORIZONS, Honesty, Members, useForecast } from './fan.jsx';
+import { atLevel, Fan, fanText, Honesty, Members, useForecast } from './fan.jsx';
 import { cores, count, percent } from './format.js';
 import { cluster, groups, loadError } from './live.js';
 import { palette, withAlpha } from './theme.js';
-import { Empty, Failed, Loading, Name, Panel, Table, Tabs, textTable, usePoll } from './ui.jsx';
+import { Empty, Failed, Loading, Name, Panel, Table, textTable, usePoll } from './ui.jsx';
 
 const WIDTH = 120;
 const HEIGHT = 24;
@@ -31,19 +31,24 @@ function enqueue(job) {
 	return () => queue.includes(job) && queue.splice(queue.indexOf(job), 1);
 }
 
-const pictures = new Map(); // "cluster/kind/name/horizon" -> {at, forecast}
+const pictures = new Map(); // series -> {at, forecast}
+const ASKABLE = /^[\w.:/@-]+$/; // other names are no series to the API
 
-function usePicture(what, horizon) {
-	const key = JSON.stringify([what, horizon]);
+function usePicture(what) {
+	const key = JSON.stringify(what);
 	const [forecast, setForecast] = useState(pictures.get(key)?.forecast ?? null);
 	useEffect(() => {
 		const kept = pictures.get(key);
 		setForecast(kept?.forecast ?? null);
+		if (!ASKABLE.test(what.name)) {
+			setForecast({ state: 'none', why: 'not a name that is forecast' });
+			return undefined;
+		}
 		if (kept && Date.now() - kept.at < 60e3)
 			return undefined;
 		const turn = new AbortController();
 		const drop = enqueue(async () => {
-			const answer = await get('forecast', { ...what, horizon }, turn.signal).catch((error) => ({ state: 'error', why: error.message }));
+			const answer = await get('forecast', { ...what, horizon: 'day' }, turn.signal).catch((error) => ({ state: 'error', why: error.message }));
 			if (turn.signal.aborted)
 				return;
 			pictures.set(key, { at: Date.now(), forecast: answer });
@@ -83,9 +88,9 @@ function draw(canvas, forecast, colours) {
 	context.stroke();
 }
 
-function Picture({ what, horizon }) {
+function Picture({ what }) {
 	const canvas = useRef(null);
-	const forecast = usePicture(what, horizon);
+	const forecast = usePicture(what);
 	const colours = palette.value;
 	const ok = forecast?.state === 'ok' && forecast.values.length > 0;
 	useEffect(() => ok && draw(canvas.current, forecast, colours), [forecast, colours]);
@@ -113,19 +118,19 @@ function rowsOf(groupList, podList) {
 	return [...rows, ...workloads.values()];
 }
 
-const columns = (horizon, choose) => [
+const columns = (choose) => [
 	{ key: 'name', title: 'Series', text: (r) => r.name, cell: (r) => <button class="link" onClick={() => choose(r)}><Name>{r.name}</Name></button> },
 	{ key: 'kind', title: 'Kind', text: (r) => r.kind },
 	{ key: 'cluster', title: 'Cluster', text: (r) => r.cluster, cell: (r) => <Name>{r.cluster}</Name> },
 	{ key: 'demand', title: 'Demand now', number: true, sort: (r) => r.demand, text: (r) => cores(r.demand) },
 	{ key: 'q95', title: 'q95 ahead', number: true, sort: (r) => r.q95, text: (r) => cores(r.q95) },
 	{ key: 'share', title: 'q95 of capacity', number: true, sort: (r) => r.share, text: (r) => percent(r.share === null ? null : r.share * 1000) },
-	{ key: 'picture', title: 'Forecast', sort: (r) => r.q95, text: () => '', cell: (r) => <Picture what={{ cluster: r.cluster, kind: r.kind, name: r.name }} horizon={horizon} /> },
+	{ key: 'picture', title: 'Next day', sort: (r) => r.q95, text: () => '', cell: (r) => <Picture what={{ cluster: r.cluster, kind: r.kind, name: r.name }} /> },
 ];
 
-function Chosen({ row, horizon, tabs }) {
+function Chosen({ row }) {
 	const what = { cluster: row.cluster, kind: row.kind, name: row.name };
-	const { data, error } = useForecast(what, horizon);
+	const { data, error, tabs } = useForecast(what);
 	return (
 		<div class="columns fan">
 			<Panel title="Forecast" note={<><Name>{row.name}</Name> · {row.kind} · <Name>{row.cluster}</Name></>} actions={tabs} copy={() => fanText(what, data, row.group)}>
@@ -140,7 +145,6 @@ function Chosen({ row, horizon, tabs }) {
 }
 
 export function ForecastsPage() {
-	const [horizon, setHorizon] = useState('day');
 	const [chosen, setChosen] = useState(null);
 	const [filter, setFilter] = useState('');
 	const pods = usePoll((signal) => get('pods', { cluster: cluster.value, limit: 5000 }, signal), 30000, [cluster.value]);
@@ -150,15 +154,14 @@ export function ForecastsPage() {
 	const wanted = filter.trim().toLowerCase();
 	const shown = wanted ? rows.filter((r) => keyOf(r).toLowerCase().includes(wanted)) : rows;
 	const row = rows.find((r) => keyOf(r) === chosen) ?? rows[0];
-	const tabs = <Tabs label="Horizon" options={HORIZONS} value={horizon} onChange={setHorizon} />;
 	const choose = (r) => setChosen(keyOf(r));
-	const cols = columns(horizon, choose);
+	const cols = columns(choose);
 	const search = <input id="filter" type="search" placeholder="Filter series …" aria-label="Filter series" value={filter} onInput={(e) => setFilter(e.currentTarget.value)} />;
 	if (!row)
 		return <Empty title="No series is forecast yet">Groups and workloads appear with the first samples of their nodes.</Empty>;
 	return (
 		<>
-			<Chosen key={keyOf(row)} row={row} horizon={horizon} tabs={tabs} />
+			<Chosen key={keyOf(row)} row={row} />
 			<Panel title="All series" note={count(shown.length)} actions={search} copy={() => textTable(cols.slice(0, -1), shown)}>
 				<Table columns={cols} rows={shown} rowKey={keyOf} sortBy="kind" label="Series" selected={keyOf(row)} onRow={choose} empty={<Empty title="No series matches" />} />
 			</Panel>

@@ -2,7 +2,7 @@
 // One node group: will there be enough, may the forecast be trusted, what would be done; and the list of all groups.
 import { useMemo, useState } from 'preact/hooks';
 import { DecisionList, decisionsOf } from './decisions.jsx';
-import { DEMAND, Fan, fanText, HORIZONS, Honesty, Members, useForecast } from './fan.jsx';
+import { DEMAND, Fan, fanText, Honesty, Members, useForecast } from './fan.jsx';
 import { nodeColumns } from './fleet.jsx';
 import { cores, count, dollars, percent, signed, word } from './format.js';
 import { NodeGrid, ShadeLegend } from './grid.jsx';
@@ -81,16 +81,14 @@ function GroupNodes({ clusterName, groupName }) {
 }
 
 export function GroupPage({ names: [clusterName, groupName] }) {
-	const [horizon, setHorizon] = useState('day');
 	const what = { cluster: clusterName, kind: 'group', name: groupName };
-	const { data, error } = useForecast(what, horizon);
+	const { data, error, tabs } = useForecast(what);
 	const group = groups.value?.find((g) => g.cluster === clusterName && g.group === groupName);
 	if (!groups.value)
 		return loadError.value ? <Failed error={loadError.value} /> : <Loading what="Reading the group" />;
 	if (!group)
 		return <Empty title="This group is not known">It may be gone, or belong to another cluster. <a href={link('groups')}>All groups</a></Empty>;
 	const simulated = nodeList().find((n) => n.cluster === clusterName && n.group === groupName)?.simulated;
-	const tabs = <Tabs label="Horizon" options={HORIZONS} value={horizon} onChange={setHorizon} />;
 	return (
 		<>
 			<div class="heading">

@@ -109,7 +109,9 @@ const onEvent = {
 			rereadNodes();
 	},
 	plan: (plan) => {
-		if (wanted(plan.cluster))
+		if (plan.truncated)
+			rereadDecisions();
+		else if (wanted(plan.cluster))
 			decisions.value = [...flattenPlan(plan), ...(decisions.value ?? [])].slice(0, KEEP_PLANS);
 	},
 };
@@ -177,6 +179,13 @@ export function rereadNodes() {
 		if (body && asked === cluster.value)
 			setNodes(body.items);
 	}, 1000);
+}
+
+// A plan too large for the stream comes without its steps.
+async function rereadDecisions() {
+	const body = await get('decisions', { cluster: cluster.value, limit: 200 }).catch(() => null);
+	if (body)
+		decisions.value = body.items;
 }
 
 let lastPoll = 0;

@@ -178,7 +178,7 @@ export function NodePage({ names: [cluster, nodeName] }) {
 	return (
 		<>
 			<div class="heading">
-				<p class="crumbs"><a href={link('fleet')}>Fleet</a> / <Name>{cluster}</Name> / <a href={link('group', cluster, node.group)}><Name>{node.group || 'no group'}</Name></a> /</p>
+				<p class="crumbs"><a href={link('fleet')}>Fleet</a> / <Name>{cluster}</Name> / {node.group ? <a href={link('group', cluster, node.group)}><Name>{node.group}</Name></a> : 'no group'} /</p>
 				<h1><Name short={shortNode(nodeName)}>{nodeName}</Name></h1>
 				<State state={node.state} />
 				<Capacity type={node.capacity} />
