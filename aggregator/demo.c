@@ -22,8 +22,7 @@ struct demo {
 static void on_sample(void *arg, const struct sample *s)
 {
 	struct demo *d = arg;
-	d->doors.on_sample(
-		d->doors.arg, s, d->clock_ms); // a refusal is counted at the door
+	d->doors.on_sample(d->doors.arg, s, d->clock_ms); // a refusal is counted at the door
 }
 
 static void on_node(void *arg, const struct kube_node *k)

@@ -160,7 +160,9 @@ static void on_demo_clock(void *arg, int64_t now_ms, uint32_t window_ms)
 static int write_audit(struct line *l, const char *kind, const struct plan *p)
 {
 	struct why why;
-	int r = audit_append(l->audit, kind, p->cluster, p->id, l->text.data, &why);
+	const struct audit_entry entry = {
+		.kind = kind, .cluster = p->cluster, .id = p->id, .json = l->text.data};
+	int r = audit_append(l->audit, &entry, &why);
 	bool ok = r == 0;
 	if (ok != l->status.audit_ok)
 		log_event(ok ? LOG_INFO : LOG_ERROR, EV_AUDIT_FAILED,
@@ -292,12 +294,7 @@ static int each_audit(void *arg, size_t limit,
 
 static int open_audit(struct line *l, struct why *why)
 {
-	char key_path[4096];
-	snprintf(key_path, sizeof(key_path), "%s.key", l->config->audit_path);
-	const struct audit_options o = {.path = l->config->audit_path,
-		.wall_ms = clock_wall_ms,
-		.rotate_bytes = 1u << 30,
-		.key_path = key_path};
+	const struct audit_options o = {.path = l->config->audit_path, .wall_ms = clock_wall_ms};
 	return audit_open(&l->audit, &o, why);
 }
 

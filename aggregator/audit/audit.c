@@ -85,19 +85,17 @@ static bool is_json(const char *text, size_t len)
 	return tree;
 }
 
-int audit_append(struct audit *a, const char *kind, const char *cluster, const char *id,
-	const char *json, struct why *why)
+int audit_append(struct audit *a, const struct audit_entry *e, struct why *why)
 {
-	size_t len = strlen(json);
-	if (!*kind || strlen(kind) > AUDIT_MAX_NAME_BYTES ||
-		strlen(cluster) > AUDIT_MAX_NAME_BYTES || strlen(id) > AUDIT_MAX_NAME_BYTES ||
+	size_t len = strlen(e->json);
+	if (!*e->kind || strlen(e->kind) > AUDIT_MAX_NAME_BYTES ||
+		strlen(e->cluster) > AUDIT_MAX_NAME_BYTES || strlen(e->id) > AUDIT_MAX_NAME_BYTES ||
 		len > AUDIT_MAX_BODY_BYTES)
 		return why_set(why, -E2BIG, WHY_BUG, "audit: an entry over its limits");
-	if (!is_json(json, len))
+	if (!is_json(e->json, len))
 		return why_set(
-			why, -EINVAL, WHY_BUG, "audit: the body of \"%.32s\" is not JSON", kind);
-	const struct audit_entry e = {.kind = kind, .cluster = cluster, .id = id, .json = json};
-	return append(a, &e, why);
+			why, -EINVAL, WHY_BUG, "audit: the body of \"%.32s\" is not JSON", e->kind);
+	return append(a, e, why);
 }
 
 bool audit_ok(const struct audit *a)
