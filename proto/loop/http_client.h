@@ -39,6 +39,7 @@ struct http_answer {
 	size_t body_len;        // NUL-terminated at body_len; empty for a streamed request
 	const char *error_text; // for people; "" if none
 	uint64_t took_ms;
+	const struct http_call *call;
 };
 // Value of an answer's header (any case), NULL if absent. Only inside on_done and on_line.
 const char *http_answer_header(const struct http_answer *a, const char *name);
@@ -56,15 +57,18 @@ struct http_call_options {
 	uint32_t silence_ms;   // no byte for so long: -ETIMEDOUT; 0: no limit but the deadline
 	size_t max_body_bytes; // 0: 1 MiB
 	unsigned max_redirects;
-	// Streamed request (a watch): each line of a 2xx answer without its line end; false ends
-	// the request with -ECANCELED. Other statuses are collected as usual.
+	// Streamed request (a watch): each line of a 2xx answer without its line end, an unfinished
+	// last one is dropped; false ends the request with -ECANCELED. Other statuses are collected
+	// as usual.
 	bool (*on_line)(void *arg, const struct http_answer *so_far, const char *line, size_t len);
 	size_t max_line_bytes; // 0: 4 MiB
 	void (*on_done)(void *arg, const struct http_answer *a);
 	void *arg;
 };
-// ret_call (may be NULL) is valid until on_done returns. on_done never runs inside http_call_start.
+// ret_call (may be NULL) is valid until on_done returns. on_done never runs inside http_call_start,
+// and not at all if it fails (-EINVAL: a header; -ENOMEM; -ESHUTDOWN: the client is stopping).
 int http_call_start(
 	struct http_call **ret_call, struct http_client *c, const struct http_call_options *o);
-void http_call_cancel(struct http_call *call); // on_done runs inside, with -ECANCELED
+// on_done runs inside, with -ECANCELED; called from the call's own on_line, it runs soon after.
+void http_call_cancel(struct http_call *call);
 void http_client_stop(struct http_client *c, void (*on_stopped)(void *arg), void *arg);
