@@ -30,7 +30,8 @@ find_package(Threads REQUIRED)
 enable_testing()
 
 # nng 1.5.2 is linked statically so that the linker can put our counter-measures (proto/loop/nng_fix.c) in its way.
-set(PETREL_NNG -Wl,--wrap=nni_plat_errno,--wrap=nni_random,--wrap=sysconf,--wrap=listen,--wrap=nni_aio_finish_error
+set(PETREL_NNG -Wl,--wrap=nni_plat_errno,--wrap=nni_random,--wrap=sysconf,--wrap=listen
+	-Wl,--wrap=nni_aio_finish_error,--wrap=nni_aio_begin,--wrap=nng_stream_recv,--wrap=nng_stream_send
 	-Wl,-Bstatic nng -Wl,-Bdynamic mbedtls mbedx509 mbedcrypto Threads::Threads)
 
 add_compile_options(-Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ enum { BACKLOG = 4096 };
 static atomic_uint cpus;
 static atomic_uint_fast64_t oversized;
 
+// ECLOSED is what a listener takes for its own end.
 int __real_nni_plat_errno(int error);
 int __wrap_nni_plat_errno(int error);
 int __wrap_nni_plat_errno(int error)
@@ -42,6 +44,50 @@ void __wrap_nni_aio_finish_error(void *aio, int error)
 	if (error == NNG_EMSGSIZE)
 		atomic_fetch_add(&oversized, 1);
 	__real_nni_aio_finish_error(aio, error);
+}
+
+// A transport reads a message in two steps, and the second is dropped without a word when the pipe
+// is closed between them: nobody is told, the pipe's aio never ends, and nng's only reaper thread
+// waits for it for ever, with every later pipe behind it. Here the second step fails aloud.
+static _Thread_local struct {
+	void *aio;
+	bool dropped;
+} step;
+
+int __real_nni_aio_begin(void *aio);
+int __wrap_nni_aio_begin(void *aio);
+int __wrap_nni_aio_begin(void *aio)
+{
+	int e = __real_nni_aio_begin(aio);
+	if (e != 0 && step.aio == aio)
+		step.dropped = true;
+	return e;
+}
+
+static void take_step(void (*real)(void *stream, void *aio), void *stream, void *aio)
+{
+	__typeof__(step) outer = step; // TLS streams call the ones below them
+	step.aio = aio;
+	step.dropped = false;
+	real(stream, aio);
+	bool dropped = step.dropped;
+	step = outer;
+	if (dropped) // not NNG_ECLOSED: see above
+		__real_nni_aio_finish_error(aio, NNG_ECONNSHUT);
+}
+
+void __real_nng_stream_recv(void *stream, void *aio);
+void __wrap_nng_stream_recv(void *stream, void *aio);
+void __wrap_nng_stream_recv(void *stream, void *aio)
+{
+	take_step(__real_nng_stream_recv, stream, aio);
+}
+
+void __real_nng_stream_send(void *stream, void *aio);
+void __wrap_nng_stream_send(void *stream, void *aio);
+void __wrap_nng_stream_send(void *stream, void *aio)
+{
+	take_step(__real_nng_stream_send, stream, aio);
 }
 
 static long believed_cpus(void)

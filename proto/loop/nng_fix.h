@@ -7,6 +7,8 @@
 // - a peer that connects and vanishes wedges the listener for ever (nanomsg/nng#1518): EPIPE is no
 //   longer reported as "listener closed";
 // - half of all redials come at once (sign error in the back-off): random numbers lose their sign;
+// - a pipe closed between the two halves of a message stops the thread that cleans up, and with it
+//   every later close and reconnect of the process: the second half fails aloud;
 // - one thread per CPU of the host, 216 on 192 CPUs (#1572): nng is told a small number;
 // - a backlog of 128 that a thousand agents overflow: at least 4,096;
 // - a message over the receive limit closes its connection without a trace: it is counted.

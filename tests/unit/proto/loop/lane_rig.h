@@ -114,8 +114,9 @@ static inline void dial(struct rig *rig, struct lane_client_options o)
 {
 	struct why why;
 	char url[64];
-	snprintf(url, sizeof(url), "%s://127.0.0.1:%u", o.tls ? "tls+tcp" : "tcp",
-		lane_server_port(rig->server));
+	if (!o.url)
+		snprintf(url, sizeof(url), "%s://127.0.0.1:%u", o.tls ? "tls+tcp" : "tcp",
+			lane_server_port(rig->server));
 	o.url = o.url ? o.url : url;
 	o.on_receipt = on_receipt;
 	o.on_connected = on_connected;
