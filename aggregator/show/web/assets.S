@@ -4,16 +4,16 @@
 	.section .rodata
 	.global web_data_0
 	.balign 16
-web_data_0: /* aeb4f8aa58a6b0fd1d638c28e862235f */
+web_data_0: /* 4a67080ddcf72b8152c23526af5d4243 */
 	.incbin "aggregator/show/web/built/index.html.gz"
 	.global web_data_1
 	.balign 16
-web_data_1: /* 14bdc2b5c5ba3d4fc620284de51ffd7f */
-	.incbin "aggregator/show/web/built/app-34ab5d300c.css.gz"
+web_data_1: /* 5f98215ec4f7fed798066fba4757c2ac */
+	.incbin "aggregator/show/web/built/app-ca86c4120e.css.gz"
 	.global web_data_2
 	.balign 16
-web_data_2: /* 1b230e321668001205efbd2b326805aa */
-	.incbin "aggregator/show/web/built/app-70133ad804.js.gz"
+web_data_2: /* 712fef1380a17fbf857ac4aba9901439 */
+	.incbin "aggregator/show/web/built/app-03ce54d35c.js.gz"
 	.global web_data_3
 	.balign 16
 web_data_3: /* 5f0be52f55b61f30ec24d7ecdd575842 */

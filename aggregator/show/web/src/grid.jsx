@@ -52,8 +52,14 @@ export function ShadeLegend({ shade }) {
 	);
 }
 
-// The side of a cell in pixels, by how many there are on the page: 5,000 fit a laptop's window.
-export const cellSize = (total) => (total <= 60 ? 46 : total <= 200 ? 28 : total <= 1000 ? 17 : 10);
+// The side of a cell in pixels, and the gap to the next. The largest is taken with which all cells of the page stay within a
+// window's height; 5,000 fit a laptop's at the smallest.
+const GAP = { 46: 4, 28: 3, 17: 2, 10: 1 };
+const TALL = 700;
+function cellSize(total, width) {
+	const fits = (side) => Math.ceil(total / Math.max(1, Math.floor(width / (side + GAP[side])))) * (side + GAP[side]) <= TALL;
+	return [46, 28, 17].find(fits) ?? 10;
+}
 
 const dark = (hex) => {
 	const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
@@ -138,8 +144,6 @@ function paint(canvas, nodes, layout, { shade, matches, focus, colours }) {
 	}
 }
 
-const GAP = { 46: 4, 28: 3, 17: 2, 10: 1 };
-
 function arrange(n, width, size) {
 	const pitch = size + GAP[size];
 	const columns = Math.max(1, Math.floor((width - 4) / pitch));
@@ -178,7 +182,7 @@ export function NodeGrid({ nodes, total, shade, matches, version, onOpen, label 
 	const canvas = useRef(null);
 	const [focus, setFocus] = useState(null);
 	const [byKeys, setByKeys] = useState(false);
-	const layout = arrange(nodes.length, width, cellSize(total));
+	const layout = arrange(nodes.length, width, cellSize(total, width));
 	const colours = palette.value;
 	useEffect(() => {
 		if (width)
