@@ -5,8 +5,10 @@
 //   train-lstm --out FILE [--seed N] [--synthetic N] [--passes N] [--windows N] [--series
 //   FILE:STEP]…
 //
-// The weights in aggregator/forecast/model/lstm_weights.bin come from the defaults, which is
-// synthetic series only: whatever the forecaster is judged on, it was not trained on it.
+// --synthetic series are made once and judged on their later part, and as many are made afresh for
+// every pass, so nothing is learnt by heart. The weights in
+// aggregator/forecast/model/lstm_weights.bin come from the defaults, which is synthetic series
+// only: whatever the forecaster is judged on, it was not trained on it.
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -19,7 +21,7 @@
 #include "aggregator/forecast/train/synth.h"
 #include "proto/base/text.h"
 
-enum { PATIENCE = 8 };
+enum { PATIENCE = 25 };
 
 static const double first_rate = 3e-3, last_rate = 1e-4;
 
@@ -50,13 +52,11 @@ static int add_file(struct course *c, char *spec)
 	return rc == -ENODATA ? 0 : rc;
 }
 
-static int add_synthetic(struct course *c, const struct options *o)
+static int add_synthetic(struct course *c, struct rng *r, uint64_t count)
 {
-	struct rng r;
-	rng_init(&r, o->seed + 1);
-	for (uint64_t i = 0; i < o->synthetic; i++) {
+	for (uint64_t i = 0; i < count; i++) {
 		struct synth s;
-		int rc = synth_make(&r, &s);
+		int rc = synth_make(r, &s);
 		if (rc < 0)
 			return rc;
 		rc = course_add(c, s.y, s.n, s.start_s, s.step_s);
@@ -67,13 +67,18 @@ static int add_synthetic(struct course *c, const struct options *o)
 	return 0;
 }
 
-static void train(struct course *c, const struct options *o)
+static int train(struct course *c, struct rng *r, const struct options *o)
 {
+	size_t kept = course_size(c);
 	double best = INFINITY;
 	uint64_t since = 0;
 	for (uint64_t pass = 0; pass < o->passes && since < PATIENCE; pass++) {
 		double part = (double)pass / (double)o->passes;
 		double rate = last_rate + (first_rate - last_rate) * 0.5 * (1 + cos(M_PI * part));
+		course_forget(c, kept);
+		int rc = add_synthetic(c, r, o->synthetic);
+		if (rc < 0)
+			return rc;
 		double seen = course_pass(c, o->windows, rate), judged = course_judge(c);
 		since = judged < best ? 0 : since + 1;
 		best = fmin(best, judged);
@@ -81,6 +86,7 @@ static void train(struct course *c, const struct options *o)
 			rate, seen, judged);
 		fflush(stdout);
 	}
+	return 0;
 }
 
 static int store(const struct course *c, const struct options *o)
@@ -112,23 +118,25 @@ static int take(struct options *o, const char *name, const char *value)
 static int run(struct options *o, char **argv, int argc)
 {
 	struct course *c = NULL;
+	struct rng r;
 	int rc = course_new(&c, o->seed);
+	rng_init(&r, o->seed + 1);
 	for (int i = 1; rc == 0 && i + 1 < argc; i += 2)
 		if (strcmp(argv[i], "--series") == 0)
 			rc = add_file(c, argv[i + 1]);
 	if (rc == 0)
-		rc = add_synthetic(c, o);
-	if (rc == 0) {
-		train(c, o);
+		rc = add_synthetic(c, &r, o->synthetic);
+	if (rc == 0)
+		rc = train(c, &r, o);
+	if (rc == 0)
 		rc = store(c, o);
-	}
 	course_free(c);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = {.seed = 1, .synthetic = 1200, .passes = 40, .windows = 12000};
+	struct options o = {.seed = 1, .synthetic = 300, .passes = 100, .windows = 20000};
 	int rc = argc % 2 ? 0 : -EINVAL;
 	for (int i = 1; rc == 0 && i < argc; i += 2)
 		rc = take(&o, argv[i], argv[i + 1]);

@@ -34,7 +34,7 @@ struct course {
 	struct rng rng;
 	uint64_t seed;
 	struct lesson *lesson;
-	size_t count;
+	size_t count, judged; // judged: the first ones; 0 = all
 	struct net net, best;
 	double best_loss;
 	struct net_gradient gradient;
@@ -56,14 +56,26 @@ int course_new(struct course **ret, uint64_t seed)
 	return 0;
 }
 
+void course_forget(struct course *c, size_t keep)
+{
+	for (size_t i = keep; i < c->count; i++) {
+		window_done(&c->lesson[i].win);
+		free(c->lesson[i].y);
+	}
+	c->count = keep < c->count ? keep : c->count;
+	c->judged = keep;
+}
+
+size_t course_size(const struct course *c)
+{
+	return c->count;
+}
+
 void course_free(struct course *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->count; i++) {
-		window_done(&c->lesson[i].win);
-		free(c->lesson[i].y);
-	}
+	course_forget(c, 0);
 	free(c->lesson);
 	free(c);
 }
@@ -222,7 +234,8 @@ double course_judge(struct course *c)
 	double sum = 0, count = 0;
 	struct rng kept = c->rng;
 	rng_init(&c->rng, c->seed ^ 0x6a75646765); // the same windows every time
-	for (size_t i = 0; i < c->count; i++)
+	size_t judged = c->judged && c->judged < c->count ? c->judged : c->count;
+	for (size_t i = 0; i < judged; i++)
 		for (int k = 0; k < JUDGED; k++) {
 			struct lesson *l = &c->lesson[i];
 			size_t origin;

@@ -18,6 +18,10 @@ int course_new(struct course **ret, uint64_t seed);
 void course_free(struct course *c);
 // Copies y (NAN = missing). -ENODATA if there is too little to learn from.
 int course_add(struct course *c, const double *y, size_t n, int64_t start_s, int64_t step_s);
+// The first `keep` series stay and are the ones judged; later ones are dropped. For series that are
+// made fresh for every pass.
+void course_forget(struct course *c, size_t keep);
+size_t course_size(const struct course *c);
 // One pass of `windows` training windows at this learning rate; returns the mean relative loss
 // seen.
 double course_pass(struct course *c, size_t windows, double rate);

@@ -14,54 +14,97 @@ struct smoother {
 	int degree;
 };
 
+typedef double lanes __attribute__((vector_size(32), aligned(8), may_alias));
+enum { LANES = 4 };
+
 // A stretch of observations with (or, NULL, without) robustness weights. Positions count from 1 as
 // in the paper.
 struct points {
 	const double *y, *robust;
 	size_t n;
-	double *w; // scratch, n
+	double *w; // scratch, 2 n: distance weights, and these times the robustness ones
+	// The geometry w was made for: inside a series all points share it.
+	double before, after, reach; // from x to the first and last neighbour
 };
 
 struct stretch {
 	size_t left, right; // first and last neighbour, from 1
 };
 
-// Local regression at position x. False if all weights vanish.
-MULTIVERSIONED static bool fit_at(const struct points *p, const struct smoother *s, double x,
-	struct stretch near, double *ret)
+// Tricube weights of the neighbours of x into p->w.
+static void weigh(struct points *p, double x, struct stretch near, double reach)
 {
-	double *w = p->w - 1, total = 0,
-	       reach = fmax(x - (double)near.left, (double)near.right - x);
-	if (s->window > p->n)
-		reach += (double)((s->window - p->n) / 2);
+	double before = x - (double)near.left, after = (double)near.right - x;
 	double outer = 0.999 * reach, inner = 0.001 * reach;
+	if (before == p->before && after == p->after && reach == p->reach)
+		return;
+	p->before = before;
+	p->after = after;
+	p->reach = reach;
 	for (size_t j = near.left; j <= near.right; j++) {
 		double r = fabs((double)j - x), u = r / reach, v = 1 - u * u * u;
-		w[j] = r <= inner ? 1 : r <= outer ? v * v * v : 0;
+		p->w[j - near.left] = r <= inner ? 1 : r <= outer ? v * v * v : 0;
 	}
-	if (p->robust)
-		for (size_t j = near.left; j <= near.right; j++)
-			w[j] *= p->robust[j - 1];
-	for (size_t j = near.left; j <= near.right; j++)
-		total += w[j];
-	if (total <= 0)
+}
+
+// Weighted sums of 1, d, d^2, y and d y, where d counts from `from` in steps of one.
+struct sums {
+	double w, wd, wdd, wy, wdy;
+};
+
+MULTIVERSIONED static struct sums sum_up(const double *w, const double *y, size_t n, double from)
+{
+	lanes d = {from, from + 1, from + 2, from + 3}, sw = {0}, swd = {0}, swdd = {0}, swy = {0},
+	      swdy = {0};
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES) {
+		lanes v = *(const lanes *)(w + i), z = v * *(const lanes *)(y + i), vd = v * d;
+		sw += v;
+		swd += vd;
+		swdd += vd * d;
+		swy += z;
+		swdy += z * d;
+		d += (double)LANES;
+	}
+	struct sums s = {0};
+	for (int k = 0; k < LANES; k++) {
+		s.w += sw[k];
+		s.wd += swd[k];
+		s.wdd += swdd[k];
+		s.wy += swy[k];
+		s.wdy += swdy[k];
+	}
+	for (; i < n; i++) {
+		double at = from + (double)i;
+		s.w += w[i];
+		s.wd += w[i] * at;
+		s.wdd += w[i] * at * at;
+		s.wy += w[i] * y[i];
+		s.wdy += w[i] * at * y[i];
+	}
+	return s;
+}
+
+// Local regression at position x. False if all weights vanish.
+static bool fit_at(
+	struct points *p, const struct smoother *s, double x, struct stretch near, double *ret)
+{
+	double reach = fmax(x - (double)near.left, (double)near.right - x), *w = p->w;
+	size_t n = near.right - near.left + 1;
+	if (s->window > p->n)
+		reach += (double)((s->window - p->n) / 2);
+	weigh(p, x, near, reach);
+	if (p->robust) {
+		w = p->w + p->n;
+		for (size_t i = 0; i < n; i++)
+			w[i] = p->w[i] * p->robust[near.left - 1 + i];
+	}
+	struct sums t = sum_up(w, p->y + near.left - 1, n, (double)near.left - x);
+	if (!(t.w > 0))
 		return false;
-	double y = 0, mean = 0, spread = 0;
-	for (size_t j = near.left; j <= near.right; j++) {
-		w[j] /= total;
-		mean += w[j] * (double)j;
-		y += w[j] * p->y[j - 1];
-	}
-	if (reach > 0 && s->degree > 0) {
-		double cross = 0;
-		for (size_t j = near.left; j <= near.right; j++) {
-			double d = (double)j - mean;
-			spread += w[j] * d * d;
-			cross += w[j] * d * p->y[j - 1];
-		}
-		if (sqrt(spread) > 0.001 * (double)(p->n - 1))
-			y += (x - mean) / spread * cross;
-	}
+	double y = t.wy / t.w, mean = t.wd / t.w, spread = t.wdd / t.w - mean * mean;
+	if (reach > 0 && s->degree > 0 && spread > 0 && sqrt(spread) > 0.001 * (double)(p->n - 1))
+		y -= mean * (t.wdy / t.w - mean * y) / spread;
 	*ret = y;
 	return true;
 }
@@ -86,7 +129,7 @@ static void join(double *y, size_t from, size_t to) // straight line between two
 }
 
 // Loess of p at its own positions.
-static void smooth(const struct points *p, const struct smoother *s, double *ret)
+static void smooth(struct points *p, const struct smoother *s, double *ret)
 {
 	size_t n = p->n, jump = s->jump < n - 1 ? s->jump : n - 1, last = 1;
 	if (n < 2) {
@@ -145,7 +188,7 @@ static void smooth_cycles(
 			if (robust)
 				w->sub_robust[i] = robust[i * o->period + phase];
 		}
-		struct points p = {w->sub, robust ? w->sub_robust : NULL, k, w->points};
+		struct points p = {w->sub, robust ? w->sub_robust : NULL, k, w->points, -1, -1, -1};
 		smooth(&p, &s, w->sub_fit + 1);
 		struct stretch first = {1, s.window < k ? s.window : k};
 		struct stretch last = {k > s.window ? k - s.window + 1 : 1, k};
@@ -174,13 +217,13 @@ static void inner_pass(
 		moving_average(w->cycle, n + 2 * o->period, o->period, w->low);
 		moving_average(w->low, n + o->period + 1, o->period, w->even);
 		moving_average(w->even, n + 2, 3, w->low);
-		struct points level = {w->low, NULL, n, w->points};
+		struct points level = {w->low, NULL, n, w->points, -1, -1, -1};
 		smooth(&level, &low, w->even);
 		for (size_t i = 0; i < n; i++) {
 			seasonal[i] = w->cycle[o->period + i] - w->even[i];
 			w->detrended[i] = y[i] - seasonal[i];
 		}
-		struct points rest = {w->detrended, weight, n, w->points};
+		struct points rest = {w->detrended, weight, n, w->points, -1, -1, -1};
 		smooth(&rest, &slow, trend);
 	}
 }
@@ -234,12 +277,12 @@ int stl(const double *y, size_t n, const struct stl_options *options, const stru
 	o.trend = o.trend ? o.trend : d.trend;
 	o.low_pass = o.low_pass ? o.low_pass : d.low_pass;
 	size_t wide = n + 2 * o.period, cycles = n / o.period + 4;
-	double *all = malloc((6 * wide + 3 * cycles) * sizeof(double));
+	double *all = malloc((7 * wide + 3 * cycles) * sizeof(double));
 	if (!all)
 		return -ENOMEM;
 	struct work w = {y, n, all, all + wide, all + 2 * wide, all + 3 * wide, all + 4 * wide,
-		all + 5 * wide, all + 6 * wide, all + 6 * wide + cycles,
-		all + 6 * wide + 2 * cycles};
+		all + 5 * wide, all + 7 * wide, all + 7 * wide + cycles,
+		all + 7 * wide + 2 * cycles};
 	memset(ret->trend, 0, n * sizeof(double));
 	for (unsigned k = 0;; k++) {
 		inner_pass(&o, k > 0, ret, &w);
