@@ -112,7 +112,8 @@ static int64_t stored_until(struct store *store, int64_t from_ms, int64_t now_ms
 	struct store_entity *e = store_find(store, DEMO_CLUSTER, ENTITY_GROUP, "demo-web");
 	struct store_series hours;
 	int64_t until_ms = 0;
-	if (!e || store_range(store, e, METRIC_DEMAND_LOW, from_ms, now_ms, hour_ms, &hours) < 0)
+	if (!e || store_range(store, e, METRIC_DEMAND_LOW,
+			  (struct store_times){from_ms, now_ms, hour_ms}, &hours) < 0)
 		return 0;
 	for (size_t i = 0; i < hours.n; i++)
 		if (!isnan(hours.mean[i]))

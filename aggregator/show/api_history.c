@@ -72,7 +72,8 @@ int api_series(struct api_call *a)
 	if (r < 0)
 		return r;
 	struct store_series s;
-	r = store_range(a->core->sources.store, e, q->metric, q->from_ms, q->to_ms, q->step_ms, &s);
+	r = store_range(a->core->sources.store, e, q->metric,
+		(struct store_times){q->from_ms, q->to_ms, q->step_ms}, &s);
 	if (r < 0)
 		return store_problem(a, r);
 	json_open(a->j, '{');
@@ -119,8 +120,8 @@ int api_hist(struct api_call *a)
 	if (r < 0)
 		return r;
 	struct store_hists s;
-	r = store_hist_range(
-		a->core->sources.store, e, q->hist, q->from_ms, q->to_ms, q->step_ms, &s);
+	r = store_hist_range(a->core->sources.store, e, q->hist,
+		(struct store_times){q->from_ms, q->to_ms, q->step_ms}, &s);
 	if (r < 0)
 		return store_problem(a, r);
 	json_open(a->j, '{');

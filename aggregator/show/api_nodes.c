@@ -152,7 +152,8 @@ static bool get_hist(struct api_call *a, const struct store_entity *e, int h, st
 	struct store_hists r;
 	memset(ret, 0, sizeof(*ret));
 	if (store_hist_range(a->core->sources.store, e, (enum hist_id)h,
-		    a->now_ms - HISTS_WINDOW_MS, a->now_ms + 1000, 1000, &r) < 0)
+		    (struct store_times){a->now_ms - HISTS_WINDOW_MS, a->now_ms + 1000, 1000},
+		    &r) < 0)
 		return false;
 	for (size_t i = 0; i < r.n; i++)
 		hist_merge(ret, &r.bins[i]);

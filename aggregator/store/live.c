@@ -100,6 +100,24 @@ static uint8_t *row_encode(const struct store_record *r, struct live_codes *c, u
 	return p;
 }
 
+static const uint8_t *values_decode(
+	const uint8_t *p, const uint8_t *end, struct live_codes *c, struct scope *ret)
+{
+	uint64_t v;
+	unsigned n = (unsigned)__builtin_popcountll(c->present), i = 0;
+	const uint8_t *changed = p;
+	if (!p || (size_t)(end - p) < (n + 7) / 8)
+		return NULL;
+	p += (n + 7) / 8;
+	for (uint64_t left = c->present; left; left &= left - 1, i++) {
+		unsigned m = (unsigned)__builtin_ctzll(left);
+		if (changed[i / 8] >> i % 8 & 1 && (p = varint_get(p, end, &v)))
+			c->codes[m] = (int16_t)(c->codes[m] + varint_unfold(v));
+		ret->values[m] = store_live_value(c->codes[m]);
+	}
+	return p;
+}
+
 // Reads one row; values of r->scope are filled for what is present. c is the row before.
 static const uint8_t *row_decode(const uint8_t *p, const uint8_t *end, struct live_codes *c,
 	struct store_record *r, bool with_hists)
@@ -118,17 +136,9 @@ static const uint8_t *row_decode(const uint8_t *p, const uint8_t *end, struct li
 		c->present = v;
 	r->window_ms = c->window_ms;
 	r->scope.present = c->present;
-	unsigned n = (unsigned)__builtin_popcountll(c->present), i = 0;
-	const uint8_t *changed = p;
-	if (!p || (size_t)(end - p) < (n + 7) / 8)
+	p = values_decode(p, end, c, &r->scope);
+	if (!p)
 		return NULL;
-	p += (n + 7) / 8;
-	for (uint64_t left = c->present; left; left &= left - 1, i++) {
-		unsigned m = (unsigned)__builtin_ctzll(left);
-		if (changed[i / 8] >> i % 8 & 1 && (p = varint_get(p, end, &v)))
-			c->codes[m] = (int16_t)(c->codes[m] + varint_unfold(v));
-		r->scope.values[m] = store_live_value(c->codes[m]);
-	}
 	r->scope.hists_present = 0;
 	if (flags & ROW_HISTS) {
 		p = varint_get(p, end, &v);
@@ -405,7 +415,7 @@ int store_live_put(struct store_live *l, const struct store_record *r, uint32_t 
 }
 
 struct each {
-	int64_t from_ms, to_ms;
+	struct live_part part;
 	int (*on_record)(void *arg, const struct store_record *r);
 	void *arg;
 };
@@ -413,19 +423,19 @@ struct each {
 static int on_each(void *arg, const struct store_record *r)
 {
 	struct each *e = arg;
-	if (r->wall_ms <= e->from_ms || r->wall_ms - r->window_ms >= e->to_ms)
+	if (r->wall_ms <= e->part.from_ms || r->wall_ms - r->window_ms >= e->part.to_ms)
 		return 0;
 	return e->on_record(e->arg, r);
 }
 
-int store_live_each(const struct store_live *l, int64_t from_ms, int64_t to_ms, bool with_hists,
+int store_live_each(const struct store_live *l, struct live_part part,
 	int (*on_record)(void *arg, const struct store_record *r), void *arg)
 {
-	struct each e = {from_ms, to_ms, on_record, arg};
+	struct each e = {part, on_record, arg};
 	for (const struct live_page *p = l->first; p; p = p->next) {
-		if (p->last_ms <= from_ms || p->first_ms >= to_ms)
+		if (p->last_ms <= part.from_ms || p->first_ms >= part.to_ms)
 			continue;
-		int stop = page_each(p, with_hists, on_each, &e);
+		int stop = page_each(p, part.with_hists, on_each, &e);
 		if (stop)
 			return stop;
 	}

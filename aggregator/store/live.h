@@ -39,7 +39,11 @@ int store_live_put(struct store_live *l, const struct store_record *r, uint32_t 
 int store_live_tail(const struct store_live *l, struct store_record *ret);
 // Calls on_record in order of time for each whose window touches [from, to). Histograms are filled
 // only when asked for. The record is borrowed for the call. Stops when it returns nonzero.
-int store_live_each(const struct store_live *l, int64_t from_ms, int64_t to_ms, bool with_hists,
+struct live_part {
+	int64_t from_ms, to_ms;
+	bool with_hists;
+};
+int store_live_each(const struct store_live *l, struct live_part part,
 	int (*on_record)(void *arg, const struct store_record *r), void *arg);
 void store_live_drop(struct store_live *l, int64_t before_ms); // whole pages, and an old tail
 // Merges rows of full pages that end before before_ms into windows of window_ms.

@@ -3,231 +3,219 @@
 #include "aggregator/store/store_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "proto/base/text.h"
 
 enum {
 	FUTURE_MS = 60000,
-	FORGET_AFTER_MS = 3600000,
 	MAX_WINDOW_MS = 3600000,
-	MAX_NAME_BYTES = 512,
-	SWEEP_EVERY_S = 10, // the live window of an entity is cut once in so many ticks
+	PUSH_EVERY_MS =
+		10000, // also when there is nothing to write, so that the writer knows the time
+	QUEUE_BATCHES = 64, // past it a tick waits for the writer, for a simulator in a hurry
+	BRAKE_MS = 100,
 };
-
-static const char *const kind_names[] = {"node", "group", "workload", "pod"};
+static const int64_t YEAR_10000_MS = 253402300800000;
 static const uint32_t least_window_ms[] = {1000, 1000, 1000, 10000};
 
-const char *entity_kind_name(enum entity_kind kind)
+static int open_writer(struct store *s, struct why *why)
 {
-	return kind < ENTITY_KIND_COUNT ? kind_names[kind] : "unknown";
+	char memory[STORE_PATH_BYTES];
+	snprintf(memory, sizeof(memory), "file:/petrel-%d-%p?vfs=memdb", (int)getpid(), (void *)s);
+	const char *path = s->o.path ? s->o.path : memory;
+	const struct store_write_options o = {.path = path,
+		.live_ms = s->live_ms,
+		.retention_ms = {
+			s->o.retention_10s_ms, s->o.retention_5min_ms, s->o.retention_1h_ms}};
+	int failed = store_reader_new(&s->reader, path);
+	if (!failed)
+		failed = store_writer_new(&s->writer, &o, why);
+	if (!failed && store_recover(s) < 0)
+		s->stats.recovery_failed = true;
+	if (!failed)
+		failed = store_writer_start(s->writer);
+	return failed;
 }
 
 int store_new(struct store **ret, const struct store_options *o, struct why *why)
 {
+	if (why)
+		*why = (struct why){0};
 	if (!o->max_entities || !o->live_seconds || o->live_seconds > 86400)
 		return why_set(why, -EINVAL, WHY_BUG, "store: bounds must be given");
 	struct store *s = calloc(1, sizeof(*s));
 	if (!s)
 		return why_set(why, -ENOMEM, WHY_RETRY, "store: no memory");
 	s->o = *o;
-	s->fine_ms = (int64_t)o->live_seconds * 1000;
-	s->stats.storing = true;
+	s->live_ms = (int64_t)o->live_seconds * 1000;
+	if (!o->retention_10s_ms)
+		s->o.retention_10s_ms = 48 * 3600000ll;
+	if (!o->retention_5min_ms)
+		s->o.retention_5min_ms = 35 * 86400000ll;
+	if (!o->retention_1h_ms)
+		s->o.retention_1h_ms = 400 * 86400000ll;
+	buf_init(&s->blob, CHUNK_MAX_BYTES);
+	int failed = store_codec_new(&s->codec);
+	if (!failed)
+		failed = store_columns_init(&s->one, 1, store_wanted_all);
+	if (!failed)
+		failed = open_writer(s, why);
+	s->o.path = NULL; // it was borrowed
+	if (failed) {
+		if (why && !why->code)
+			why_set(why, failed, WHY_RETRY, "store: %s", strerror(-failed));
+		store_free(s);
+		return failed;
+	}
 	*ret = s;
 	return 0;
 }
 
-static void forget(struct store *s, struct store_entity *e)
+static void push(struct store *s)
 {
-	HASH_DEL(s->kinds[e->kind], e);
-	s->live_bytes -= e->live.bytes;
-	s->stats.entities--;
-	store_live_done(&e->live);
-	free(e);
+	struct store_batch *b = store_batch_of(s);
+	if (!b)
+		return;
+	b->now_ms = s->now_ms;
+	s->batch = NULL;
+	s->pushed_ms = s->now_ms;
+	store_writer_push(s->writer, b);
 }
 
 void store_free(struct store *s)
 {
 	if (!s)
 		return;
-	for (int kind = 0; kind < ENTITY_KIND_COUNT; kind++) {
-		struct store_entity *e, *next;
-		HASH_ITER (hh, s->kinds[kind], e, next)
-			forget(s, e);
+	if (s->writer && s->now_ms) {
+		store_close_bins(s);
+		push(s);
 	}
-	struct store_cluster *c, *next;
-	HASH_ITER (hh, s->clusters, c, next) {
-		HASH_DEL(s->clusters, c);
-		free(c);
-	}
+	store_writer_free(s->writer);
+	store_batch_free(s->batch);
+	store_reader_free(s->reader);
+	store_entities_done(s);
 	store_documents_done(s);
+	store_codec_free(s->codec);
+	store_columns_done(&s->one);
+	buf_done(&s->blob);
 	free(s);
 }
 
-static struct store_cluster *cluster_of(struct store *s, const char *name)
+struct store_batch *store_batch_of(struct store *s)
 {
-	struct store_cluster *c;
-	HASH_FIND_STR(s->clusters, name, c);
-	if (c)
-		return c;
-	size_t len = strlen(name);
-	c = calloc(1, sizeof(*c) + len + 1);
-	if (!c)
-		return NULL;
-	c->store = s;
-	memcpy(c->name, name, len + 1);
-	HASH_ADD_KEYPTR(hh, s->clusters, c->name, len, c);
-	return c;
-}
-
-// The key of an entity, "cluster/name"; 0 if too long.
-static size_t make_key(const char *cluster, const char *name, char ret[MAX_NAME_BYTES])
-{
-	size_t c = strlen(cluster), n = strlen(name);
-	if (c + n + 2 > MAX_NAME_BYTES)
-		return 0;
-	memcpy(ret, cluster, c);
-	ret[c] = '/';
-	memcpy(ret + c + 1, name, n + 1);
-	return c + 1 + n;
-}
-
-struct store_entity *store_find(
-	struct store *s, const char *cluster, enum entity_kind kind, const char *name)
-{
-	char key[MAX_NAME_BYTES];
-	struct store_entity *e = NULL;
-	size_t len = make_key(cluster, name, key);
-	if (len && kind < ENTITY_KIND_COUNT)
-		HASH_FIND(hh, s->kinds[kind], key, len, e);
-	if (e)
-		e->touched_ms = s->now_ms;
-	return e;
-}
-
-int store_entity(struct store *s, const char *cluster, enum entity_kind kind, const char *name,
-	struct store_entity **ret)
-{
-	struct store_entity *e = store_find(s, cluster, kind, name);
-	if (e) {
-		*ret = e;
-		return 0;
+	if (!s->batch) {
+		s->batch = store_batch_new();
+		if (s->batch)
+			s->batch->number = ++s->batches;
 	}
-	char key[MAX_NAME_BYTES];
-	size_t len = make_key(cluster, name, key);
-	if (!len || kind >= ENTITY_KIND_COUNT)
-		return -EINVAL;
-	if (s->stats.entities >= s->o.max_entities) {
-		s->stats.entities_refused++;
-		return -ENOSPC;
+	return s->batch;
+}
+
+int store_add(
+	struct store *s, struct store_entity *e, const struct store_record *r, int64_t closed_ms)
+{
+	uint32_t before = e->live.bytes;
+	int failed = store_live_put(&e->live, r, least_window_ms[e->ref->kind]);
+	s->live_bytes += (size_t)e->live.bytes - before;
+	if (failed || e->ref->kind == ENTITY_POD)
+		return failed;
+	failed = store_bins_add(&e->bins, r, closed_ms);
+	if (e->bins && !e->open) {
+		e->open = true;
+		e->next_open = s->open;
+		s->open = e;
 	}
-	struct store_cluster *c = cluster_of(s, cluster);
-	e = c ? calloc(1, sizeof(*e) + len + 1) : NULL;
-	if (!e)
-		return -ENOMEM;
-	e->cluster = c;
-	e->kind = kind;
-	e->touched_ms = s->now_ms;
-	e->name_at = (uint16_t)(strlen(cluster) + 1);
-	memcpy(e->key, key, len + 1);
-	HASH_ADD_KEYPTR(hh, s->kinds[kind], e->key, len, e);
-	s->stats.entities++;
-	*ret = e;
-	return 0;
-}
-
-const char *store_entity_cluster(const struct store_entity *e)
-{
-	return e->cluster->name;
-}
-
-const char *store_entity_name(const struct store_entity *e)
-{
-	return e->key + e->name_at;
-}
-
-enum entity_kind store_entity_kind(const struct store_entity *e)
-{
-	return e->kind;
-}
-
-int store_each(struct store *s, const char *cluster, enum entity_kind kind,
-	int (*on_entity)(void *arg, struct store_entity *e), void *arg)
-{
-	struct store_entity *e, *next;
-	if (kind >= ENTITY_KIND_COUNT)
-		return -EINVAL;
-	HASH_ITER (hh, s->kinds[kind], e, next) {
-		if (cluster && strcmp(e->cluster->name, cluster) != 0)
-			continue;
-		int stop = on_entity(arg, e);
-		if (stop)
-			return stop;
-	}
-	return 0;
+	return failed;
 }
 
 int store_put(struct store *s, struct store_entity *e, int64_t wall_ms, uint32_t window_ms,
 	const struct scope *values)
 {
-	if (!window_ms || window_ms > MAX_WINDOW_MS)
+	if (!window_ms || window_ms > MAX_WINDOW_MS || wall_ms < (int64_t)window_ms)
 		return -EINVAL;
-	if (s->now_ms && wall_ms > s->now_ms + FUTURE_MS) {
+	if (wall_ms > YEAR_10000_MS || (s->now_ms && wall_ms > s->now_ms + FUTURE_MS)) {
 		s->stats.puts_future++;
 		return -ERANGE;
 	}
-	if (wall_ms <= s->now_ms - (int64_t)s->o.live_seconds * 1000) {
+	if (wall_ms <= s->now_ms - s->live_ms) {
 		s->stats.puts_stale++;
 		return -ESTALE;
 	}
 	struct store_record *r = &s->scratch;
 	r->wall_ms = wall_ms;
 	r->window_ms = window_ms;
-	r->scope = *values;
-	uint32_t before = e->live.bytes;
-	int failed = store_live_put(&e->live, r, least_window_ms[e->kind]);
-	s->live_bytes += (size_t)e->live.bytes - before;
+	if (values != &r->scope)
+		r->scope = *values;
+	int failed = store_add(s, e, r, INT64_MIN);
 	if (failed)
 		return failed;
-	e->touched_ms = s->now_ms;
+	if (e->ref->kind != ENTITY_POD) {
+		struct store_batch *b = store_batch_of(s);
+		if (!b || store_batch_put(b, e->ref, r) < 0)
+			s->stats.unjournalled++;
+	}
+	e->touched = s->ticks;
 	s->stats.puts++;
 	return 0;
 }
 
-// Cuts what is older than the live window, or from a future that a clock set back has undone.
-static void cut_live(struct store *s, struct store_entity *e)
+static void write_bin(struct store *s, struct store_entity *e, int64_t index)
 {
-	uint32_t before = e->live.bytes;
-	if (e->live.tail && e->live.tail_wall_ms > s->now_ms + FUTURE_MS)
-		store_live_done(&e->live);
-	store_live_drop(&e->live, s->now_ms - (int64_t)s->o.live_seconds * 1000);
-	s->live_bytes += (size_t)e->live.bytes - before;
+	struct store_batch *b = store_batch_of(s);
+	buf_reset(&s->blob);
+	int failed = b ? store_chunk_encode(s->codec, &s->one, &s->blob) : -ENOMEM;
+	if (!failed) {
+		const struct store_bin_head h = {e->ref, index, STORE_10S, (uint32_t)s->blob.len};
+		failed = store_batch_bin(b, &h, s->blob.data);
+	}
+	if (failed)
+		s->stats.dropped_bins++;
+}
+
+void store_close_bins(struct store *s)
+{
+	struct store_entity *e = s->open, *next, *still = NULL;
+	int64_t index;
+	for (; e; e = next) {
+		next = e->next_open;
+		while (store_bins_take(&e->bins, s->now_ms - STORE_LATE_MS, s->now_ms + FUTURE_MS,
+			&s->one, &index))
+			write_bin(s, e, index);
+		e->open = e->bins;
+		if (e->open) {
+			e->next_open = still;
+			still = e;
+		}
+	}
+	s->open = still;
 }
 
 void store_tick(struct store *s, int64_t now_ms)
 {
-	bool stepped = now_ms < s->now_ms;
-	if (!s->started_ms)
-		s->started_ms = now_ms;
+	struct store_writer_state state;
+	bool set_back = now_ms < s->now_ms;
 	s->now_ms = now_ms;
-	for (int kind = 0; kind < ENTITY_KIND_COUNT; kind++) {
-		struct store_entity *e, *next;
-		HASH_ITER (hh, s->kinds[kind], e, next) {
-			if (stepped || ((uintptr_t)e >> 6) % SWEEP_EVERY_S ==
-					       (uint64_t)(now_ms / 1000) % SWEEP_EVERY_S)
-				cut_live(s, e);
-			if (e->touched_ms > now_ms)
-				e->touched_ms = now_ms;
-			if (!e->live.tail && now_ms - e->touched_ms > FORGET_AFTER_MS)
-				forget(s, e);
-		}
+	s->ticks++;
+	store_close_bins(s);
+	if (s->batch || now_ms - s->pushed_ms >= PUSH_EVERY_MS || set_back) {
+		push(s);
+		store_writer_wait(s->writer, QUEUE_BATCHES, BRAKE_MS);
 	}
+	if (s->documents) {
+		store_writer_get(s->writer, &state);
+		store_documents_written(s, state.written);
+	}
+	store_sweep(s, set_back);
 }
 
 const struct scope *store_latest(
 	const struct store_entity *e, int64_t *ret_wall_ms, uint32_t *ret_window_ms)
 {
 	struct store *s = e->cluster->store;
-	if (e->live.tail_wall_ms <= s->now_ms - (int64_t)s->o.live_seconds * 1000 ||
+	if (e->live.tail_wall_ms <= s->now_ms - s->live_ms ||
 		store_live_tail(&e->live, &s->scratch) < 0)
 		return NULL;
 	if (ret_wall_ms)
@@ -237,8 +225,37 @@ const struct scope *store_latest(
 	return &s->scratch.scope;
 }
 
+int store_read_begin(struct store *s)
+{
+	struct store_writer_state state;
+	store_writer_get(s->writer, &state);
+	return store_reader_begin(s->reader, state.files);
+}
+
+void store_flush(struct store *s)
+{
+	if (s->now_ms) {
+		store_close_bins(s);
+		push(s);
+	}
+	store_writer_wait(s->writer, 0, 10000);
+}
+
 void store_stats(const struct store *s, struct store_stats *ret)
 {
+	struct store_writer_state state;
+	store_writer_get(s->writer, &state);
 	*ret = s->stats;
 	ret->live_bytes = s->live_bytes;
+	ret->storing = state.storing;
+	ret->error = state.error;
+	text_copy(ret->error_text, sizeof(ret->error_text), state.text);
+	ret->moved_aside = state.moved_aside;
+	ret->dropped_bins += state.dropped_bins;
+	ret->chunks_written = state.counters.chunks_written;
+	ret->bytes_written = state.counters.bytes_written;
+	ret->damaged_rows = state.counters.damaged_rows;
+	ret->file_bytes = state.counters.file_bytes;
+	ret->oldest_10s_ms = state.counters.oldest_10s_ms;
+	ret->oldest_1h_ms = state.counters.oldest_1h_ms;
 }

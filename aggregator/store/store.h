@@ -7,12 +7,12 @@
 // most the last second; a full disk stops storing, says so, and storing resumes by itself. Nothing
 // here is on the notice path. Values older than the newest are kept to ten leading bits in memory
 // and to 1/65536 of the largest of their chunk on disk.
-// Ownership: the store owns entities. A handle is good until a store_tick() that comes more than an
-// hour after the last store_put(), store_entity() or store_find() of it: so pods that come and go
-// do not fill the table; look up anew rather than keep one over that. Thread: every function on the
-// loop; one writer thread inside owns the database connection for writing, queries read through
-// their own connection. Bounds: max_entities, past it store_entity() says -ENOSPC and counts;
-// live_bytes, past it the older part of the live window is thinned to 10 s, then to 60 s.
+// Ownership: the store owns entities. A handle is good until the 3,600th store_tick() (an hour)
+// after the last store_put(), store_entity() or store_find() of it: so pods that come and go do not
+// fill the table; look up anew rather than keep one over that. Thread: every function on the loop;
+// one writer thread inside owns the database connection for writing, queries read through their own
+// connection. Bounds: max_entities, past it store_entity() says -ENOSPC and counts; live_bytes,
+// past it the older part of the live window is thinned to 10 s, then to 60 s.
 #pragma once
 
 #include "proto/base/why.h"
@@ -29,19 +29,23 @@ struct store;
 struct store_entity; // one node, group, workload or pod of one cluster
 
 struct store_options {
-	const char *path; // database file; NULL keeps everything in memory only
+	const char *path; // database file (beside it: -wal, -shm, .lock); NULL: in memory only
 	size_t max_entities;
 	size_t live_seconds; // 600
 	size_t live_bytes;   // budget of the live window; 0: no bound
-	int64_t retention_10s_ms, retention_5min_ms, retention_1h_ms; // 48 h, 35 d, 400 d
+	int64_t retention_10s_ms, retention_5min_ms, retention_1h_ms; // 0: 48 h, 35 d, 400 d
 };
+// A damaged file is moved to PATH.corrupt and a new one begun: then 0, and why->text says so. A
+// disk that is full or fails is no error (see store_stats). -EBUSY if another process has the file,
+// or why the file cannot be made.
 int store_new(struct store **ret, const struct store_options *o, struct why *why);
-void store_free(struct store *s); // flushes
+void store_free(struct store *s); // writes what there is, if the disk takes it
 
 // Finds or makes. Names are checked by the caller (text_is_name); cluster and name together at most
 // 510 bytes, else -EINVAL. -ENOSPC over max_entities.
 int store_entity(struct store *s, const char *cluster, enum entity_kind kind, const char *name,
 	struct store_entity **ret);
+// NULL if neither known nor (but for pods) on disk.
 struct store_entity *store_find(
 	struct store *s, const char *cluster, enum entity_kind kind, const char *name);
 const char *store_entity_cluster(const struct store_entity *e);
@@ -60,6 +64,9 @@ int store_put(struct store *s, struct store_entity *e, int64_t wall_ms, uint32_t
 	const struct scope *values);
 // Advances to now: closes bins, hands them to the writer. Call once a second.
 void store_tick(struct store *s, int64_t now_ms);
+// Waits (at most 10 s) until everything closed so far can be read back from the file: for tests and
+// tools.
+void store_flush(struct store *s);
 
 // Newest record put, exactly, or NULL if none within the live window. Borrowed until the next call
 // of any store_ function.
@@ -78,16 +85,19 @@ struct store_series {
 };
 // from and to are aligned down to step_ms (>= 1000, a multiple of 1000). -EINVAL, -E2BIG over
 // 20,000 bins, -EIO.
-int store_range(struct store *s, const struct store_entity *e, enum metric m, int64_t from_ms,
-	int64_t to_ms, int64_t step_ms, struct store_series *ret);
+struct store_times {
+	int64_t from_ms, to_ms, step_ms;
+};
+int store_range(struct store *s, const struct store_entity *e, enum metric m, struct store_times t,
+	struct store_series *ret);
 void store_series_done(struct store_series *r);
 struct store_hists {
 	int64_t from_ms, step_ms;
 	size_t n;
 	struct hist *bins; // n; empty where missing
 };
-int store_hist_range(struct store *s, const struct store_entity *e, enum hist_id h, int64_t from_ms,
-	int64_t to_ms, int64_t step_ms, struct store_hists *ret);
+int store_hist_range(struct store *s, const struct store_entity *e, enum hist_id h,
+	struct store_times t, struct store_hists *ret);
 void store_hists_done(struct store_hists *r);
 
 // Small documents kept beside the history (model weights, calibration, issued forecasts): last
@@ -97,13 +107,18 @@ int store_document_get(
 	struct store *s, const char *key, void **ret_data, size_t *ret_len); // -ENOENT; free()
 
 struct store_stats {
-	uint64_t entities, entities_refused, puts, puts_stale, puts_future, chunks_written,
-		bytes_written;
+	uint64_t entities, entities_refused, puts, puts_stale, puts_future;
+	uint64_t chunks_written, bytes_written;
 	uint64_t dropped_bins; // not written because the disk was full or the writer too far behind
+	uint64_t damaged_rows; // that could not be read back
+	uint64_t unjournalled; // puts that a crash within the next seconds would lose
+	size_t live_bytes;     // held by the live window
 	bool storing;          // false while the disk refuses
 	int error;             // last errno (negative) of the writer, 0 when fine
-	int64_t file_bytes;
-	size_t live_bytes;                   // held by the live window
+	char error_text[192];  // for people: of the last error, or what was moved aside
+	uint32_t moved_aside;  // damaged files
+	bool recovery_failed;  // the last seconds before a crash could not be read back
+	int64_t file_bytes;    // these three: as of the last few minutes
 	int64_t oldest_10s_ms, oldest_1h_ms; // 0 if none
 };
 void store_stats(const struct store *s, struct store_stats *ret);

@@ -27,11 +27,14 @@ static int read_grid(struct history *ret, struct store *store, const struct stor
 	int64_t step_ms = g->step_s * 1000, to_ms = now_ms / step_ms * step_ms,
 		from_ms = to_ms - g->span_s * 1000;
 	struct store_series low = {0}, high = {0}, saturated = {0};
-	int r = store_range(store, e, METRIC_DEMAND_LOW, from_ms, to_ms, step_ms, &low);
+	int r = store_range(
+		store, e, METRIC_DEMAND_LOW, (struct store_times){from_ms, to_ms, step_ms}, &low);
 	if (r == 0)
-		r = store_range(store, e, METRIC_DEMAND_HIGH, from_ms, to_ms, step_ms, &high);
+		r = store_range(store, e, METRIC_DEMAND_HIGH,
+			(struct store_times){from_ms, to_ms, step_ms}, &high);
 	if (r == 0)
-		r = store_range(store, e, METRIC_SATURATED, from_ms, to_ms, step_ms, &saturated);
+		r = store_range(store, e, METRIC_SATURATED,
+			(struct store_times){from_ms, to_ms, step_ms}, &saturated);
 	size_t first = 0;
 	while (r == 0 && first < low.n && isnan(low.mean[first]))
 		first++;

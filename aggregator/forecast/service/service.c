@@ -154,8 +154,8 @@ static void score(struct service *s, struct series *series, struct slot *slot)
 	if (to_ms > end_ms)
 		to_ms = end_ms;
 	struct store_series truth;
-	if (to_ms <= from_ms ||
-		store_range(s->store, e, METRIC_DEMAND_LOW, from_ms, to_ms, step_ms, &truth) < 0)
+	if (to_ms <= from_ms || store_range(s->store, e, METRIC_DEMAND_LOW,
+					(struct store_times){from_ms, to_ms, step_ms}, &truth) < 0)
 		return;
 	for (size_t i = 0; i < truth.n; i++) {
 		size_t h = (size_t)((from_ms - o->start_s * 1000) / step_ms) + i;

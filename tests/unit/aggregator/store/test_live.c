@@ -50,14 +50,19 @@ static void a_range_has_rates_for_increases_and_values_for_gauges(void **state)
 	scope_set(&v, METRIC_TCP_ESTABLISHED, 7);
 	assert_int_equal(store_put(s, e, T0 + 2000, 2000, &v), 0);
 	struct store_series r;
-	assert_int_equal(store_range(s, e, METRIC_NET_RX, T0, T0 + 3000, 1000, &r), 0);
+	assert_int_equal(
+		store_range(s, e, METRIC_NET_RX, (struct store_times){T0, T0 + 3000, 1000}, &r), 0);
 	assert_int_equal(r.n, 3);
 	assert_true(r.mean[0] == 250 && r.mean[1] == 250 && isnan(r.mean[2]) && isnan(r.max[2]));
 	store_series_done(&r);
-	assert_int_equal(store_range(s, e, METRIC_TCP_ESTABLISHED, T0, T0 + 3000, 1000, &r), 0);
+	assert_int_equal(store_range(s, e, METRIC_TCP_ESTABLISHED,
+				 (struct store_times){T0, T0 + 3000, 1000}, &r),
+		0);
 	assert_true(r.mean[0] == 7 && r.max[1] == 7 && isnan(r.mean[2]));
 	store_series_done(&r);
-	assert_int_equal(store_range(s, e, METRIC_CPU_IDLE, T0, T0 + 3000, 1000, &r), 0);
+	assert_int_equal(
+		store_range(s, e, METRIC_CPU_IDLE, (struct store_times){T0, T0 + 3000, 1000}, &r),
+		0);
 	assert_true(isnan(r.mean[0])); // never measured is not 0
 	store_series_done(&r);
 	store_free(s);
@@ -105,7 +110,9 @@ static void out_of_order_records_are_put_in_their_place(void **state)
 		assert_int_equal(put(s, e, T0 + 1000 * (order[i] + 1), order[i]), 0);
 	assert_int_equal(put(s, e, T0 + 1000 * 101, 999), 0); // same end: replaces
 	struct store_series r;
-	assert_int_equal(store_range(s, e, METRIC_MEM_USED, T0, T0 + 400000, 1000, &r), 0);
+	assert_int_equal(
+		store_range(s, e, METRIC_MEM_USED, (struct store_times){T0, T0 + 400000, 1000}, &r),
+		0);
 	for (int i = 0; i < 400; i++)
 		assert_true(r.mean[i] == (i == 100 ? 999 : i));
 	store_series_done(&r);
@@ -148,7 +155,9 @@ static void a_clock_that_jumps_a_day_and_back_does_not_stop_the_store(void **sta
 	store_tick(s, T0 + 5000);
 	assert_int_equal(put(s, e, T0 + 6000, 9), 0);
 	struct store_series r;
-	assert_int_equal(store_range(s, e, METRIC_MEM_USED, T0, T0 + 7000, 1000, &r), 0);
+	assert_int_equal(
+		store_range(s, e, METRIC_MEM_USED, (struct store_times){T0, T0 + 7000, 1000}, &r),
+		0);
 	assert_true(r.mean[5] == 9);
 	store_series_done(&r);
 	store_free(s);
@@ -174,7 +183,9 @@ static void windows_off_the_grid_conserve_what_they_counted(void **state)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct store_series r;
 		int64_t to = wall - wall % steps[i] + steps[i];
-		assert_int_equal(store_range(s, e, METRIC_DISK_IOS, first, to, steps[i], &r), 0);
+		assert_int_equal(store_range(s, e, METRIC_DISK_IOS,
+					 (struct store_times){first, to, steps[i]}, &r),
+			0);
 		double sum = 0;
 		for (size_t b = 0; b < r.n; b++) {
 			int64_t start = r.from_ms + (int64_t)b * steps[i], end = start + steps[i];
@@ -184,7 +195,7 @@ static void windows_off_the_grid_conserve_what_they_counted(void **state)
 				sum += r.mean[b] * (double)(end - start) / 1000;
 			assert_true(isnan(r.mean[b]) || r.max[b] >= r.mean[b] - 1e-9);
 		}
-		assert_float_equal(sum, (double)total, 1e-6 * (double)total);
+		assert_float_equal(sum, (double)total, (double)total / 65536);
 		store_series_done(&r);
 	}
 	store_free(s);
@@ -221,7 +232,9 @@ static void histograms_of_a_range_are_merged(void **state)
 		assert_int_equal(store_put(s, e, T0 + 1000 * i, 1000, &v), 0);
 	}
 	struct store_hists r;
-	assert_int_equal(store_hist_range(s, e, HIST_RUNQ_LATENCY, T0, T0 + 30000, 10000, &r), 0);
+	assert_int_equal(store_hist_range(s, e, HIST_RUNQ_LATENCY,
+				 (struct store_times){T0, T0 + 30000, 10000}, &r),
+		0);
 	assert_int_equal(r.n, 3);
 	assert_int_equal(hist_count(&r.bins[0]), 55);
 	assert_int_equal(r.bins[0].buckets[1], 1 + 6);
@@ -242,7 +255,9 @@ static void pods_are_kept_at_ten_seconds(void **state)
 		assert_int_equal(store_put(s, e, T0 + 1000 * i, 1000, &v), 0);
 	}
 	struct store_series r;
-	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE, T0, T0 + 300000, 10000, &r), 0);
+	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE,
+				 (struct store_times){T0, T0 + 300000, 10000}, &r),
+		0);
 	for (int i = 0; i < 30; i++)
 		assert_float_equal(r.mean[i], i * 10 + 5.5, 0.005 * (i * 10 + 5.5));
 	store_series_done(&r);
@@ -257,17 +272,32 @@ static void bad_ranges_are_refused(void **state)
 	struct store *s = memory_store(10);
 	struct store_entity *e = entity(s, ENTITY_NODE, "n");
 	struct store_series r;
-	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE, T0, T0 + 1000, 999, &r), -EINVAL);
-	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE, T0, T0 + 1000, 1500, &r), -EINVAL);
-	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE, T0, T0 - 1000, 1000, &r), -EINVAL);
-	assert_int_equal(store_range(s, e, METRIC_COUNT, T0, T0 + 1000, 1000, &r), -EINVAL);
-	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE, 0, INT64_MAX, 1000, &r), -E2BIG);
-	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE, INT64_MAX - 10, INT64_MAX,
-				 INT64_MAX / 1000 * 1000, &r),
+	assert_int_equal(
+		store_range(s, e, METRIC_CPU_USAGE, (struct store_times){T0, T0 + 1000, 999}, &r),
+		-EINVAL);
+	assert_int_equal(
+		store_range(s, e, METRIC_CPU_USAGE, (struct store_times){T0, T0 + 1000, 1500}, &r),
+		-EINVAL);
+	assert_int_equal(
+		store_range(s, e, METRIC_CPU_USAGE, (struct store_times){T0, T0 - 1000, 1000}, &r),
+		-EINVAL);
+	assert_int_equal(
+		store_range(s, e, METRIC_COUNT, (struct store_times){T0, T0 + 1000, 1000}, &r),
+		-EINVAL);
+	assert_int_equal(
+		store_range(s, e, METRIC_CPU_USAGE, (struct store_times){0, INT64_MAX, 1000}, &r),
+		-E2BIG);
+	assert_int_equal(
+		store_range(s, e, METRIC_CPU_USAGE,
+			(struct store_times){INT64_MAX - 10, INT64_MAX, INT64_MAX / 1000 * 1000},
+			&r),
 		0);
 	store_series_done(&r);
-	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE, T0, T0 + 20001000, 1000, &r), -E2BIG);
-	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE, T0, T0, 1000, &r), 0);
+	assert_int_equal(store_range(s, e, METRIC_CPU_USAGE,
+				 (struct store_times){T0, T0 + 20001000, 1000}, &r),
+		-E2BIG);
+	assert_int_equal(
+		store_range(s, e, METRIC_CPU_USAGE, (struct store_times){T0, T0, 1000}, &r), 0);
 	assert_int_equal(r.n, 0);
 	store_series_done(&r);
 	store_free(s);
@@ -295,9 +325,11 @@ static void entities_are_bounded_and_silent_ones_are_forgotten(void **state)
 	store_each(s, "d", ENTITY_POD, count, names);
 	assert_string_equal(names, "a");
 	assert_null(store_find(s, "c", ENTITY_POD, "a"));
-	for (int i = 1; i <= 3602; i += 10) {
+	for (int i = 1; i <= 3612; i++) {
 		store_tick(s, T0 + 1000 * i);
-		assert_int_equal(put(s, store_find(s, "c", ENTITY_POD, "b"), T0 + 1000 * i, 1), 0);
+		if (i % 100 == 0)
+			assert_int_equal(
+				put(s, store_find(s, "c", ENTITY_POD, "b"), T0 + 1000 * i, 1), 0);
 	}
 	assert_int_equal(store_entity(s, "c", ENTITY_NODE, "b", &e), 0);
 	assert_null(store_find(s, "d", ENTITY_POD, "a"));
