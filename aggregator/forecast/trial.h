@@ -19,6 +19,7 @@ enum { ENTRIES_MAX = 32, ORIGINS_MAX = 64 };
 struct entry {
 	const struct member_ops *ops;
 	enum lens_kind lens;
+	bool always; // false: only for series without a logarithm
 };
 
 extern const struct entry pool[]; // all members that exist, each lens that suits them
