@@ -215,11 +215,15 @@ static void put_rest(struct arima *m, size_t end)
 		m->rest[t] = isfinite(m->in->y[t]) ? m->in->y[t] - regression(m, t) : NAN;
 }
 
+// The errors' ARIMA: from saved numbers, else searched first and only refined the second time.
 static int fit_errors(struct arima *m, bool again)
 {
-	size_t from = m->fit_end > FIT_POINTS ? m->fit_end - FIT_POINTS : 0;
-	int rc = again ? arma_refit(m->rest + from, m->fit_end - from, &m->fit)
-		       : arma_fit_auto(m->rest + from, m->fit_end - from, 1, &m->fit);
+	size_t from = m->fit_end > FIT_POINTS ? m->fit_end - FIT_POINTS : 0, n = m->fit_end - from;
+	const struct member_input *in = m->in;
+	const double *rest = m->rest + from;
+	int rc = in->n_saved == ARMA_SAVED ? arma_restore(in->saved, rest, n, &m->fit) : -EINVAL;
+	if (rc == -EINVAL)
+		rc = again ? arma_refit(rest, n, &m->fit) : arma_fit_auto(rest, n, 1, &m->fit);
 	return rc < 0 ? rc : kalman_start(&m->start, &m->fit.model);
 }
 
@@ -375,9 +379,16 @@ static int arima_forecast(void *model, size_t origin, size_t horizon, double *re
 	return 0;
 }
 
+static size_t arima_save(const void *model, double ret[MEMBER_SAVED_MAX])
+{
+	const struct arima *m = model;
+	return arma_save(&m->fit, ret);
+}
+
 const struct member_ops member_arima = {
 	.name = "arima",
 	.create = arima_create,
 	.forecast = arima_forecast,
 	.destroy = arima_destroy,
+	.save = arima_save,
 };

@@ -17,6 +17,9 @@ enum {
 	SEARCH_ITERATIONS = 12,  // of each; Hannan and Rissanen's start is near
 };
 
+// A search that starts on the edge of the unit circle stays there.
+static const double start_limit = 0.99;
+
 double kpss_level(const double *y, size_t n, size_t lags)
 {
 	double mean = 0, partial = 0, squares = 0, known = 0;
@@ -74,14 +77,14 @@ void arma_from_free(const double *x, size_t p, double *ret_phi)
 	}
 }
 
-// The other way round; false if phi is not (safely) stationary.
-static bool free_from_phi(const double *phi, size_t p, double *ret)
+// The other way round; false if a partial autocorrelation reaches the limit (1: not stationary).
+static bool free_from_phi(const double *phi, size_t p, double limit, double *ret)
 {
 	double a[ARMA_MAX], before[ARMA_MAX];
 	memcpy(a, phi, p * sizeof(double));
 	for (size_t k = p; k-- > 0;) {
 		double r = a[k];
-		if (!(fabs(r) < 0.99))
+		if (!(fabs(r) < limit))
 			return false;
 		ret[k] = atanh(r);
 		memcpy(before, a, sizeof(a));
@@ -179,7 +182,8 @@ int arma_refit(const double *y, size_t n, struct arma_fit *fit)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->q; i++)
 		ma[i] = -m->theta[i];
-	if (!free_from_phi(m->phi, m->p, start) || !free_from_phi(ma, m->q, start + m->p))
+	if (!free_from_phi(m->phi, m->p, start_limit, start) ||
+		!free_from_phi(ma, m->q, start_limit, start + m->p))
 		memset(start, 0, sizeof(start));
 	struct target g = {w, n, *m};
 	int rc = fit_centred(&g, start, false, fit);
@@ -250,7 +254,8 @@ static void rank_one(struct ranking *rank, size_t p, size_t q)
 			   2 * extra * (extra + 1) / fmax(1, c - extra - 1);
 	for (size_t i = 0; i < q; i++)
 		phi[i] = -b[p + i];
-	if (!free_from_phi(b, p, start) || !free_from_phi(phi, q, start + p))
+	if (!free_from_phi(b, p, start_limit, start) ||
+		!free_from_phi(phi, q, start_limit, start + p))
 		memset(start, 0, sizeof(rank->start[p][q]));
 }
 
@@ -355,6 +360,51 @@ int arma_fit_auto(const double *y, size_t n, size_t most_differences, struct arm
 	ret->mean = mean;
 	free(w);
 	return rc;
+}
+
+size_t arma_save(const struct arma_fit *fit, double ret[ARMA_SAVED])
+{
+	const struct arma *m = &fit->model;
+	memset(ret, 0, ARMA_SAVED * sizeof(*ret));
+	ret[0] = (double)m->p;
+	ret[1] = (double)m->d;
+	ret[2] = (double)m->q;
+	memcpy(ret + 3, m->phi, m->p * sizeof(double));
+	memcpy(ret + 3 + ARMA_MAX, m->theta, m->q * sizeof(double));
+	return ARMA_SAVED;
+}
+
+static bool whole_upto(double x, double most)
+{
+	return x >= 0 && x <= most && x == floor(x);
+}
+
+int arma_restore(const double saved[ARMA_SAVED], const double *y, size_t n, struct arma_fit *ret)
+{
+	double scrap[ARMA_MAX], ma[ARMA_MAX];
+	struct likelihood l;
+	if (!whole_upto(saved[0], ARMA_MAX) || !whole_upto(saved[1], 2) ||
+		!whole_upto(saved[2], ARMA_MAX))
+		return -EINVAL;
+	struct arma_fit fit = {
+		.model = {.p = (size_t)saved[0], .d = (size_t)saved[1], .q = (size_t)saved[2]}};
+	struct arma *m = &fit.model;
+	memcpy(m->phi, saved + 3, m->p * sizeof(double));
+	memcpy(m->theta, saved + 3 + ARMA_MAX, m->q * sizeof(double));
+	for (size_t i = 0; i < m->q; i++)
+		ma[i] = -m->theta[i];
+	if (!free_from_phi(m->phi, m->p, 1, scrap) || !free_from_phi(ma, m->q, 1, scrap))
+		return -EINVAL;
+	double *w = centred(y, n, m->d == 0, &fit.mean);
+	int rc = w ? kalman_likelihood_stretches(m, w, n, &l) : -ENOMEM;
+	free(w);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0 || l.n == 0)
+		return -EINVAL;
+	fit.variance = l.squares / (double)l.n;
+	*ret = fit;
+	return 0;
 }
 
 void arma_error_variance(const struct arma *model, size_t horizon, double *ret)

@@ -35,5 +35,10 @@ int arma_fit_orders(const double *y, size_t n, const struct arma *orders, const 
 int arma_fit_auto(const double *y, size_t n, size_t most_differences, struct arma_fit *ret);
 // Better parameters for a series that has changed a little: same orders, started from *fit.
 int arma_refit(const double *y, size_t n, struct arma_fit *fit);
+// Orders and parameters as numbers, and back: mean and variance are measured anew on y. -EINVAL if
+// the numbers are not a stationary, invertible model, whatever they are.
+enum { ARMA_SAVED = 3 + 2 * ARMA_MAX };
+size_t arma_save(const struct arma_fit *fit, double ret[ARMA_SAVED]);
+int arma_restore(const double saved[ARMA_SAVED], const double *y, size_t n, struct arma_fit *ret);
 // Variance of the error h + 1 steps ahead, h < horizon, in units of the innovation variance.
 void arma_error_variance(const struct arma *model, size_t horizon, double *ret);

@@ -137,7 +137,10 @@ static int fit_tail(struct mstl_model *m, bool arma)
 		int rc = fit_smoothing(y, n, t);
 		return rc < 0 ? rc : ets_start(&t->ets, m->rest, m->fit_end, &t->state) ? 0 : -EDOM;
 	}
-	int rc = arma_fit_auto(y, n, 1, &t->fit);
+	const struct member_input *in = m->in;
+	int rc = in->n_saved == ARMA_SAVED ? arma_restore(in->saved, y, n, &t->fit) : -EINVAL;
+	if (rc == -EINVAL)
+		rc = arma_fit_auto(y, n, 1, &t->fit);
 	return rc < 0 ? rc : kalman_start(&t->filter, &t->fit.model);
 }
 
@@ -329,11 +332,18 @@ static int mstl_forecast(void *model, size_t origin, size_t horizon, double *ret
 	return 0;
 }
 
+static size_t save_arma(const void *model, double ret[MEMBER_SAVED_MAX])
+{
+	const struct mstl_model *m = model;
+	return arma_save(&m->start.fit, ret);
+}
+
 const struct member_ops member_mstl_arima = {
 	.name = "mstl-arima",
 	.create = create_arma,
 	.forecast = mstl_forecast,
 	.destroy = mstl_destroy,
+	.save = save_arma,
 };
 
 const struct member_ops member_mstl_ets = {

@@ -78,8 +78,13 @@ static int fit_residual(struct prophet *m)
 		return -ENOMEM;
 	for (size_t t = 0; t < n; t++)
 		rest[t] = residual_at(m, from + t);
+	const struct member_input *in = m->in;
+	int rc = in->n_saved == ARMA_SAVED ? arma_restore(in->saved, rest, n, &m->residual)
+					   : -EINVAL;
+	if (rc == -EINVAL)
+		rc = arma_fit_auto(rest, n, 0, &m->residual);
 	// Without an ARMA (too few values) the residuals are white.
-	if (arma_fit_auto(rest, n, 0, &m->residual) < 0)
+	if (rc < 0)
 		memset(&m->residual, 0, sizeof(m->residual));
 	free(rest);
 	return kalman_start(&m->start, &m->residual.model);
@@ -267,9 +272,16 @@ static int prophet_forecast(void *model, size_t origin, size_t horizon, double *
 	return 0;
 }
 
+static size_t prophet_save(const void *model, double ret[MEMBER_SAVED_MAX])
+{
+	const struct prophet *m = model;
+	return arma_save(&m->residual, ret);
+}
+
 const struct member_ops member_prophet = {
 	.name = "prophet",
 	.create = prophet_create,
 	.forecast = prophet_forecast,
 	.destroy = prophet_destroy,
+	.save = prophet_save,
 };

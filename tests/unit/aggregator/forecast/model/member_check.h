@@ -179,3 +179,35 @@ static inline double check_skill(const struct member_ops *ops, double *ret_cover
 	*ret_coverage = in_band / (double)count;
 	return error / naive;
 }
+
+// What save() gave makes the next create() forecast the same; numbers that are no model are
+// ignored.
+static inline void check_saved(const struct member_ops *ops)
+{
+	enum { N = 480, HORIZON = 24 };
+	double *y = check_series(N, 17), saved[MEMBER_SAVED_MAX], wrong[MEMBER_SAVED_MAX];
+	struct member_input in = check_input(y, N, HORIZON);
+	double q[HORIZON * QUANTILE_COUNT];
+	void *model;
+	assert_int_equal(ops->create(&model, &in, N), 0);
+	assert_int_equal(ops->forecast(model, N, HORIZON, q), 0);
+	in.n_saved = ops->save(model, saved);
+	ops->destroy(model);
+	assert_true(in.n_saved > 0 && in.n_saved <= MEMBER_SAVED_MAX);
+	in.saved = saved;
+	double *again = check_forecast(ops, &in, N, N);
+	for (size_t i = 0; i < HORIZON * QUANTILE_COUNT; i++)
+		assert_true(fabs(again[i] - q[i]) < 0.02 * fabs(q[i]));
+	free(again);
+	const double bad[] = {NAN, -1, 1e9, 2.5};
+	for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++) {
+		for (size_t i = 0; i < MEMBER_SAVED_MAX; i++)
+			wrong[i] = bad[k];
+		in.saved = wrong;
+		again = check_forecast(ops, &in, N, N);
+		for (size_t i = 0; i < HORIZON * QUANTILE_COUNT; i++)
+			assert_true(fabs(again[i] - q[i]) < 0.02 * fabs(q[i]));
+		free(again);
+	}
+	free(y);
+}

@@ -262,6 +262,11 @@ static void a_regressor_explains_what_no_season_does(void **state)
 	free(y);
 }
 
+static void saved_parameters_of_arima_make_the_same_forecast(void **state)
+{
+	check_saved(&member_arima);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +281,7 @@ int main(void)
 		cmocka_unit_test(the_arima_member_beats_yesterday_and_its_band_holds),
 		cmocka_unit_test(a_season_far_over_24_is_followed_by_its_harmonics),
 		cmocka_unit_test(a_regressor_explains_what_no_season_does),
+		cmocka_unit_test(saved_parameters_of_arima_make_the_same_forecast),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,6 +60,11 @@ static void a_weekend_is_expected_only_after_it_was_seen_twice(void **state)
 	free(q);
 }
 
+static void saved_parameters_of_mstl_make_the_same_forecast(void **state)
+{
+	check_saved(&member_mstl_arima);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -69,6 +74,7 @@ int main(void)
 		cmocka_unit_test(mstl_beats_yesterday_and_its_band_holds),
 		cmocka_unit_test(a_later_origin_uses_what_came_since_the_fit),
 		cmocka_unit_test(a_weekend_is_expected_only_after_it_was_seen_twice),
+		cmocka_unit_test(saved_parameters_of_mstl_make_the_same_forecast),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

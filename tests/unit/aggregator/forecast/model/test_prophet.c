@@ -134,6 +134,11 @@ static void a_shift_of_the_last_hours_reaches_the_next_one(void **state)
 	free(y);
 }
 
+static void saved_parameters_of_prophet_make_the_same_forecast(void **state)
+{
+	check_saved(&member_prophet);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +150,7 @@ int main(void)
 		cmocka_unit_test(a_trend_that_bent_before_is_less_sure_far_ahead),
 		cmocka_unit_test(a_planned_event_is_learnt_from_its_earlier_ones),
 		cmocka_unit_test(a_shift_of_the_last_hours_reaches_the_next_one),
+		cmocka_unit_test(saved_parameters_of_prophet_make_the_same_forecast),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
