@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bpf/load.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -101,10 +101,18 @@ int load_start(struct load *l, size_t n, int cpu, bool spin, const char *const *
 	return 0;
 }
 
-void load_stop(struct load *l)
+void load_kill(struct load *l)
 {
+	siginfo_t info;
 	for (size_t i = 0; i < l->n; i++)
 		kill(l->pids[i], SIGKILL);
+	for (size_t i = 0; i < l->n; i++)
+		waitid(P_PID, (id_t)l->pids[i], &info, WEXITED | WNOWAIT);
+}
+
+void load_stop(struct load *l)
+{
+	load_kill(l);
 	for (size_t i = 0; i < l->n; i++)
 		waitpid(l->pids[i], NULL, 0);
 	l->n = 0;
@@ -284,15 +292,14 @@ void disk_close(struct disk *d)
 	free(d->block);
 }
 
-int disk_counts(const char *folder, struct disk_counts *ret)
+static int add_counts(const char *disk, struct disk_counts *sum)
 {
-	char path[128], text[512], *rest = text;
+	char path[320], text[512], *rest = text;
 	uint64_t field[17] = {0};
-	struct stat st;
-	if (stat(folder, &st) < 0)
-		return -errno;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat", major(st.st_dev),
-		minor(st.st_dev));
+	snprintf(path, sizeof(path), "/sys/block/%.250s/mq", disk);
+	if (access(path, F_OK) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "/sys/block/%.250s/stat", disk);
 	int r = read_file(path, text, sizeof(text));
 	if (r < 0)
 		return r;
@@ -301,12 +308,26 @@ int disk_counts(const char *folder, struct disk_counts *ret)
 		if (*word && text_to_u64(word, &field[n]) == 0)
 			n++;
 	}
-	*ret = (struct disk_counts){.reads = field[0],
-		.writes = field[4],
-		.discards = field[11],
-		.read_bytes = field[2] * 512,
-		.write_bytes = field[6] * 512};
-	return 0;
+	sum->reads += field[0];
+	sum->read_bytes += field[2] * 512;
+	sum->writes += field[4];
+	sum->write_bytes += field[6] * 512;
+	sum->discards += field[11];
+	return 1;
+}
+
+int disk_counts_all(struct disk_counts *ret)
+{
+	struct dirent *entry;
+	int n = 0;
+	*ret = (struct disk_counts){0};
+	DIR *dir = opendir("/sys/block");
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.' && add_counts(entry->d_name, ret) > 0;
+	closedir(dir);
+	return n ? 0 : -ENOENT;
 }
 
 void load_skip(const char *reason)

@@ -24,6 +24,7 @@ struct load {
 // n children that compute (spin) on CPU cpu (-1: any), or sleep 1 ms in between (spin false),
 // started inside the cgroups of paths (NULL-ended, may be NULL).
 int load_start(struct load *l, size_t n, int cpu, bool spin, const char *const *cgroups);
+void load_kill(struct load *l); // waits until all are dead, reaps none: /proc still knows them
 void load_stop(struct load *l);
 // Sum over the children of field 0 (ns on CPU) or 1 (ns waited) of /proc/PID/schedstat.
 uint64_t load_schedstat(const struct load *l, int field);
@@ -46,12 +47,12 @@ struct disk {
 int disk_open(struct disk *d, const char *folder); // 8 MiB; negative errno
 int disk_run(struct disk *d, unsigned ios);        // 4 KiB each, reads and writes by turns
 void disk_close(struct disk *d);
-// Adds up reads, writes and their bytes of the device that folder is on: /sys/dev/block/M:m/stat of
-// the whole disk. -ENOENT if it is on none.
+// Sums of /sys/block/*/stat over all disks that have request queues (not zram, dm or md: those pass
+// their I/O on).
 struct disk_counts {
 	uint64_t reads, writes, discards, read_bytes, write_bytes;
 };
-int disk_counts(const char *folder, struct disk_counts *ret);
+int disk_counts_all(struct disk_counts *ret); // -ENOENT if there is none
 
 // Capability check with a printed reason: exits with status 77 (skipped) if we are not root or the
 // kernel has no BTF.

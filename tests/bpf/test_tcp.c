@@ -20,6 +20,7 @@
 
 #include "tests/bpf/load.h"
 #include "tests/bpf/load_probe.h"
+#include "tests/bpf/load_tcp.h"
 
 enum { RETRANSMITS, RESETS, CONNECTIONS, BYTES }; // columns of PROBE_TCP
 
@@ -38,80 +39,14 @@ static int in_cgroup(int (*run)(void *arg), void *arg)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
 }
 
-static int listen_somewhere(struct sockaddr_in *ret)
-{
-	socklen_t len = sizeof(*ret);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	*ret = (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	if (bind(fd, (struct sockaddr *)ret, sizeof(*ret)) < 0 || listen(fd, 16) < 0 ||
-		getsockname(fd, (struct sockaddr *)ret, &len) < 0)
-		_exit(97);
-	return fd;
-}
-
-static void pair(int listener, const struct sockaddr_in *at, int ret[2])
-{
-	ret[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (connect(ret[0], (const struct sockaddr *)at, sizeof(*at)) < 0)
-		_exit(96);
-	ret[1] = accept(listener, NULL, NULL);
-	if (ret[1] < 0)
-		_exit(95);
-}
-
-static void pass(int from, int to, size_t bytes)
-{
-	static char block[8192];
-	while (bytes > 0) {
-		size_t n = bytes < sizeof(block) ? bytes : sizeof(block);
-		if (write(from, block, n) != (ssize_t)n)
-			_exit(94);
-		for (size_t got = 0; got < n;) {
-			ssize_t r = read(to, block, n - got);
-			if (r <= 0)
-				_exit(93);
-			got += (size_t)r;
-		}
-		bytes -= n;
-	}
-}
-
-// Closes a first, b when it has seen that: both go through the whole orderly end.
-static void close_in_turn(int a, int b)
-{
-	char byte;
-	shutdown(a, SHUT_WR);
-	if (read(b, &byte, 1) != 0)
-		_exit(92);
-	close(b);
-	if (read(a, &byte, 1) != 0)
-		_exit(91);
-	close(a);
-}
-
-struct traffic {
-	int connections;
-	size_t there, back;
-};
-
 static int talk(void *arg)
 {
-	const struct traffic *t = arg;
-	struct sockaddr_in at;
-	int listener = listen_somewhere(&at), fds[2];
-	for (int i = 0; i < t->connections; i++) {
-		pair(listener, &at, fds);
-		pass(fds[0], fds[1], t->there);
-		pass(fds[1], fds[0], t->back);
-		close_in_turn(fds[i % 2], fds[1 - i % 2]);
-	}
-	return 0;
+	return tcp_talk(arg) < 0;
 }
 
 static void closed_connections_and_their_bytes_are_counted_to_the_byte(void **state)
 {
-	struct traffic t = {.connections = 20, .there = 123457, .back = 7};
+	struct tcp_traffic t = {.connections = 20, .there = 123457, .back = 7};
 	struct probe *p = watch_new(DUTY_OFF, 0);
 	assert_int_equal(in_cgroup(talk, &t), 0);
 	const struct probe_row *row = watch_row(p, PROBE_TCP, cgroup_inode(cgroup));
@@ -132,8 +67,8 @@ static int talk_through_loss(void *arg)
 	socklen_t len = sizeof(info);
 	char block[1000];
 	int zero = 0;
-	int listener = listen_somewhere(&at), fds[2];
-	pair(listener, &at, fds);
+	int listener = tcp_listen(&at), fds[2];
+	tcp_pair(listener, &at, fds);
 	memset(block, 1, sizeof(block));
 	if (setsockopt(fds[1], SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0)
 		return 1;
@@ -150,7 +85,7 @@ static int talk_through_loss(void *arg)
 	}
 	if (getsockopt(fds[0], IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return 4;
-	close_in_turn(fds[0], fds[1]);
+	tcp_close(fds[0], fds[1]);
 	return info.tcpi_total_retrans > 0 && info.tcpi_total_retrans < 80
 		       ? 10 + (int)info.tcpi_total_retrans
 		       : 5;
@@ -171,7 +106,7 @@ static void retransmits_are_those_of_the_kernel_and_do_not_count_as_bytes(void *
 static int be_refused(void *arg)
 {
 	struct sockaddr_in at;
-	close(listen_somewhere(&at)); // a port where nobody listens
+	close(tcp_listen(&at)); // a port where nobody listens
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int r = connect(fd, (struct sockaddr *)&at, sizeof(at));
 	return r < 0 && errno == ECONNREFUSED ? 0 : 1;
@@ -193,9 +128,9 @@ static int abort_connection(void *arg)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 	struct sockaddr_in at;
-	int listener = listen_somewhere(&at), fds[2];
+	int listener = tcp_listen(&at), fds[2];
 	char byte;
-	pair(listener, &at, fds);
+	tcp_pair(listener, &at, fds);
 	setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fds[0]);
 	return read(fds[1], &byte, 1) < 0 && errno == ECONNRESET ? 0 : 1;
@@ -214,7 +149,7 @@ static void an_aborted_connection_counts_at_both_ends(void **state)
 static void the_entry_of_a_removed_cgroup_is_forgotten_after_one_more_reading(void **state)
 {
 	char keep[LOAD_PATH];
-	struct traffic t = {.connections = 1, .there = 10, .back = 0};
+	struct tcp_traffic t = {.connections = 1, .there = 10, .back = 0};
 	struct probe *p = watch_new(DUTY_OFF, 0);
 	memcpy(keep, cgroup, sizeof(keep));
 	assert_int_equal(cgroup_make("", "petrel-tcp-gone", cgroup), 0);
