@@ -9,7 +9,9 @@
 // Attribution is by the blkcg of the bio, which is right for O_DIRECT, for fsync and for write-back
 // of cgroups whose file system supports it. Completions run in interrupts; the kernel does not run
 // the program twice on one CPU (it counts recursion_misses), so plain adds are enough.
-#include "bpf/hist.bpf.h"
+#include "bpf/kernel.bpf.h"
+
+#include "bpf/hist.h"
 
 const volatile struct slot_params params = {.nslots = 2, .ncpus = 1};
 

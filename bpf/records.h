@@ -26,13 +26,14 @@ enum {
 	EVENT_PATH_BYTES = 256,     // kubepods paths need about 200
 	EVENT_RING_BYTES = 1 << 18, // about 800 events
 	TALLY_MAX = 1024,           // cgroups in the tcp and mem hashes
+	DEPARTURES = 8192,          // 64 KiB
 	STALLED_MAX = 1024,         // tasks in direct reclaim at one time
 };
 #define OVERFLOW_INODE (~0ull)
 
 struct slot_params {  // .rodata of sched and block, set before loading
-	__u32 nslots; // per CPU, the overflow slot included; at least 2
-	__u32 ncpus;
+	__u64 nslots; // per CPU, the overflow slot included; at least 2
+	__u64 ncpus;
 };
 
 struct sched_slot {
@@ -108,7 +109,7 @@ _Static_assert(sizeof(struct block_slot) == 320, "shared with the kernel side");
 _Static_assert(sizeof(struct tcp_tally) == 176, "shared with the kernel side");
 _Static_assert(sizeof(struct mem_tally) == 160, "shared with the kernel side");
 _Static_assert(sizeof(struct kernel_event) == 288, "shared with the kernel side");
-_Static_assert(sizeof(struct slot_params) == 8, "shared with the kernel side");
+_Static_assert(sizeof(struct slot_params) == 16, "shared with the kernel side");
 _Static_assert(sizeof(struct losses) == 24, "shared with the kernel side");
 
 #endif

@@ -3,7 +3,9 @@
 #ifndef PETREL_BPF_TALLY_H
 #define PETREL_BPF_TALLY_H
 
-#include "bpf/hist.bpf.h"
+#include "bpf/kernel.bpf.h"
+
+#include "bpf/hist.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

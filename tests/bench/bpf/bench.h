@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the benches of BPF programs share: attach, run statistics, one JSON line per figure.
 //
-// A figure is the lower quartile of interleaved rounds: the machine is shared, disturbance only
-// adds.
+// A figure is the lowest decile of many short interleaved rounds: machines are shared, and
+// disturbance only adds.
 #pragma once
 
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 
 struct bpf_object;
 
-enum { BENCH_PROGRAMS = 4, BENCH_ROUNDS_MAX = 64 };
+enum { BENCH_PROGRAMS = 4, BENCH_ROUNDS_MAX = 128 };
 
 struct contestant {
 	const char *name;
@@ -34,8 +34,10 @@ void contestant_start(struct contestant *c);          // notes the counters
 void contestant_end(struct contestant *c, int round); // ns, runs, events since then; raw[round]
 void contestant_free(struct contestant *c);
 
-int bench_stats_on(void);                  // descriptor; close it to switch the statistics off
-double quartile(double *values, size_t n); // lower; sorts them
+// Real-time priority, for children too: the time slices of others would leave cold caches behind.
+void bench_first_in_line(void);
+int bench_stats_on(void);                       // descriptor; close it to switch the statistics off
+double lowest_decile(double *values, size_t n); // sorts them
 // ns per event after n rounds: what the statistics say less what they say for the empty program.
 double bench_net(struct contestant *c, struct contestant *empty, size_t n);
 // budget NAN: informative. ratio NAN: no baseline. Returns whether the budget holds.

@@ -17,7 +17,7 @@
 #include "block.skel.h"
 #include "empty.skel.h"
 
-enum { ROUNDS = 48, IOS = 200, EMPTY = 0, OURS, BIOLAT, CONTESTANTS };
+enum { ROUNDS = 96, IOS = 100, EMPTY = 0, OURS, BIOLAT, CONTESTANTS };
 
 static void load_all(struct contestant c[CONTESTANTS])
 {
@@ -34,23 +34,21 @@ static void load_all(struct contestant c[CONTESTANTS])
 	contestant_load(&c[BIOLAT], "biolat", elf, n, biolat);
 }
 
-static void one_round(struct contestant *all, int round, struct disk *disk)
+// A kernel may run no program on top of certain tasks (see tests/bpf/test_block.c): again then.
+static void measure(struct contestant *c, int round, struct disk *disk)
 {
-	for (int i = 0; i < CONTESTANTS; i++) {
-		struct contestant *c = &all[i];
+	for (int attempt = 0; attempt < 10; attempt++) {
 		contestant_attach(c);
 		contestant_start(c);
 		int r = disk_run(disk, IOS);
 		contestant_end(c, round);
 		contestant_detach(c);
-		if (r < 0 || c->events < IOS / 4) {
-			fprintf(stderr,
-				"bench: the load did not reach a block device: %s (%s: %lu "
-				"events)\n",
-				strerror(r < 0 ? -r : ENODEV), c->name, (unsigned long)c->events);
-			exit(1);
-		}
+		if (r == 0 && c->events >= IOS / 2)
+			return;
 	}
+	fprintf(stderr, "bench: %s: the load did not reach a block device (%lu events)\n", c->name,
+		(unsigned long)c->events);
+	exit(1);
 }
 
 int main(void)
@@ -58,6 +56,7 @@ int main(void)
 	static struct contestant c[CONTESTANTS];
 	struct disk disk;
 	load_need_root();
+	bench_first_in_line();
 	int r = disk_open(&disk, getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp");
 	if (r < 0) {
 		printf("SKIPPED: no disk that takes O_DIRECT: %s\n", strerror(-r));
@@ -66,15 +65,16 @@ int main(void)
 	load_all(c);
 	int stats = bench_stats_on();
 	for (int round = 0; round < ROUNDS; round++)
-		one_round(c, round, &disk);
+		for (int i = 0; i < CONTESTANTS; i++)
+			measure(&c[i], round, &disk);
 	close(stats);
 	disk_close(&disk);
 	double theirs = bench_net(&c[BIOLAT], &c[EMPTY], ROUNDS),
 	       ours = bench_net(&c[OURS], &c[EMPTY], ROUNDS);
-	double raw = quartile(c[EMPTY].raw, ROUNDS);
+	double raw = lowest_decile(c[EMPTY].raw, ROUNDS);
 	bench_print("block_empty_raw", raw, "ns/io", NAN, NAN);
-	bench_print("block_ours_raw", quartile(c[OURS].raw, ROUNDS), "ns/io", raw, NAN);
-	bench_print("block_biolat_raw", quartile(c[BIOLAT].raw, ROUNDS), "ns/io", raw, NAN);
+	bench_print("block_ours_raw", lowest_decile(c[OURS].raw, ROUNDS), "ns/io", raw, NAN);
+	bench_print("block_biolat_raw", lowest_decile(c[BIOLAT].raw, ROUNDS), "ns/io", raw, NAN);
 	bench_print("block_biolat_net", theirs, "ns/io", NAN, NAN);
 	bool ok = bench_print("block_ours_net", ours, "ns/io", theirs, 180);
 	for (int i = 0; i < CONTESTANTS; i++)

@@ -17,8 +17,8 @@
 #include "runqlat.skel.h"
 #include "sched.skel.h"
 
-#define ROUND_NS 60000000ull
-enum { ROUNDS = 24, EMPTY = 0, OURS, RUNQLAT, CONTESTANTS };
+#define ROUND_NS 20000000ull
+enum { ROUNDS = 60, EMPTY = 0, OURS, RUNQLAT, CONTESTANTS };
 
 static void load_all(struct contestant c[CONTESTANTS])
 {
@@ -74,20 +74,21 @@ static bool print_all(struct contestant *c, double *bare)
 {
 	double theirs = bench_net(&c[RUNQLAT], &c[EMPTY], ROUNDS),
 	       ours = bench_net(&c[OURS], &c[EMPTY], ROUNDS);
-	double raw = quartile(c[EMPTY].raw, ROUNDS), whole = quartile(bare, ROUNDS);
-	double floor = quartile(c[EMPTY].whole, ROUNDS) - whole;
+	double raw = lowest_decile(c[EMPTY].raw, ROUNDS), whole = lowest_decile(bare, ROUNDS);
+	double floor = lowest_decile(c[EMPTY].whole, ROUNDS) - whole;
 	bench_print("switch_empty_raw", raw, "ns/switch", NAN, NAN);
-	bench_print("switch_sched_raw", quartile(c[OURS].raw, ROUNDS), "ns/switch", raw, NAN);
-	bench_print("switch_runqlat_raw", quartile(c[RUNQLAT].raw, ROUNDS), "ns/switch", raw, NAN);
+	bench_print("switch_sched_raw", lowest_decile(c[OURS].raw, ROUNDS), "ns/switch", raw, NAN);
+	bench_print(
+		"switch_runqlat_raw", lowest_decile(c[RUNQLAT].raw, ROUNDS), "ns/switch", raw, NAN);
 	bench_print("switch_runqlat_net", theirs, "ns/switch", NAN, NAN);
 	bool ok = bench_print("switch_sched_net", ours, "ns/switch", theirs, 25);
 	ok &= bench_print("switch_sched_to_runqlat", ours / theirs, "ratio", NAN, 0.1);
 	bench_print("switch_bare", whole, "ns/switch", NAN, NAN);
 	bench_print("switch_empty_added", floor, "ns/switch", whole, NAN);
-	bench_print("switch_sched_added", quartile(c[OURS].whole, ROUNDS) - whole, "ns/switch",
+	bench_print("switch_sched_added", lowest_decile(c[OURS].whole, ROUNDS) - whole, "ns/switch",
 		whole, NAN);
-	bench_print("switch_runqlat_added", quartile(c[RUNQLAT].whole, ROUNDS) - whole, "ns/switch",
-		whole, NAN);
+	bench_print("switch_runqlat_added", lowest_decile(c[RUNQLAT].whole, ROUNDS) - whole,
+		"ns/switch", whole, NAN);
 	return ok;
 }
 
@@ -96,6 +97,7 @@ int main(void)
 	static struct contestant c[CONTESTANTS];
 	static double bare[ROUNDS];
 	load_need_root();
+	bench_first_in_line();
 	load_all(c);
 	for (int round = 0; round < ROUNDS; round++) {
 		round_with_statistics(c, round, 0);

@@ -2,7 +2,9 @@
 // The usual design, to compare with: time stamps in a hash by request at insert and issue, taken
 // out at completion, results in a hash by cgroup with atomic adds, every field through
 // BPF_CORE_READ.
-#include "bpf/hist.bpf.h"
+#include "bpf/kernel.bpf.h"
+
+#include "bpf/hist.h"
 
 struct stamps {
 	__u64 insert, issue;

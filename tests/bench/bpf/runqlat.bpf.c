@@ -3,7 +3,9 @@
 // switch hook that takes it out, on-CPU time by a second hash, results in a hash by cgroup with
 // atomic adds, every field through BPF_CORE_READ. It gathers what bpf/sched gathers.
 #include "bpf/kernel.bpf.h"
-#include "bpf/hist.bpf.h"
+#include "bpf/kernel.bpf.h"
+
+#include "bpf/hist.h"
 
 struct hists {
 	__u64 wait_ns, oncpu_ns;
