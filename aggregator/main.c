@@ -75,7 +75,7 @@ static int run(const struct aggregator_config *config)
 
 int main(int argc, char **argv)
 {
-	struct aggregator_config values;
+	struct aggregator_config values = {0};
 	struct config config;
 	struct why why;
 	autobuf out;

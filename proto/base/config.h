@@ -120,8 +120,8 @@ struct config {
 	uint32_t lines[CONFIG_MAX_KEYS]; // where CONFIG_FILE
 };
 
-// Fills values with the defaults. A default that its own key refuses is a programming error
-// (assert). -ENOMEM.
+// Fills values, which the caller has zeroed, with the defaults. A default that its own key refuses
+// is a programming error (assert). -ENOMEM.
 int config_init(struct config *c, const struct config_table *table, void *values);
 void config_done(struct config *c); // frees texts and lists inside values, which is then all zero
 
