@@ -45,6 +45,7 @@ static void bash_values(struct buf *out)
 static void bash(struct buf *out)
 {
 	buf_text(out,
+		"# SPDX-License-Identifier: Apache-2.0\n"
 		"# bash completion of petrel, made by 'petrel completion bash'\n"
 		"_petrel() {\n"
 		"\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words\n"
@@ -176,7 +177,8 @@ static void fish_option(struct buf *out, const struct verb *v, const struct opti
 
 static void fish(struct buf *out)
 {
-	buf_text(out, "# fish completion of petrel, made by 'petrel completion fish'\n"
+	buf_text(out, "# SPDX-License-Identifier: Apache-2.0\n"
+		      "# fish completion of petrel, made by 'petrel completion fish'\n"
 		      "complete -c petrel -f\n");
 	for (const struct verb *v = verbs; v->name; v++) {
 		buf_printf(out, "complete -c petrel -n __fish_use_subcommand -a %s -d '", v->name);

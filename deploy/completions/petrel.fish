@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # fish completion of petrel, made by 'petrel completion fish'
 complete -c petrel -f
 complete -c petrel -n __fish_use_subcommand -a status -d 'is it safe, is it acting, can the data be believed'

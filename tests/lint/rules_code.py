@@ -6,6 +6,7 @@ import cscan
 import line_map
 
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_COMPLEXITY, MAX_PARAMETERS = 600, 60, 15, 5
+GIVEN_BY_A_LIBRARY = ("http_request_on_data",)  # MHD_AccessHandlerCallback of libmicrohttpd has eight parameters
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 _OURS = ("agent/", "aggregator/", "bpf/", "proto/")
@@ -92,7 +93,7 @@ def complexity(tree):
         for f in cscan.functions(tree.text(name)):
             if f.complexity > MAX_COMPLEXITY:
                 yield name, f.line, f"{f.name}() has complexity {f.complexity}, at most {MAX_COMPLEXITY}"
-            if f.parameters > MAX_PARAMETERS:
+            if f.parameters > MAX_PARAMETERS and f.name not in GIVEN_BY_A_LIBRARY:
                 yield name, f.line, f"{f.name}() has {f.parameters} parameters, at most {MAX_PARAMETERS}"
 
 

@@ -86,21 +86,25 @@ static void learn_bucket(struct past *p, size_t bucket, struct pile *pile)
 	}
 }
 
+struct look { // one back-test: what a member said at an origin, and how much of it has its truth
+	size_t number, origin, known;
+	const double *points; // [known]
+};
+
 // Takes from one origin's points a few per bucket, walking through the bucket with the origins.
-static void collect(struct past *p, struct pile *piles, size_t origin, size_t k,
-	const double *points, size_t known)
+static void collect(struct past *p, struct pile *piles, const struct look *l)
 {
 	for (size_t b = 0; b < p->n_buckets; b++) {
 		size_t from = b ? p->bucket_end[b - 1] : 0, width = p->bucket_end[b] - from;
 		for (size_t i = 0; i < 2 && i < width; i++) {
-			size_t h = from + (k + i * (width / 2)) % width;
+			size_t h = from + (l->number + i * (width / 2)) % width;
 			struct pile *pile = &piles[b];
-			if (h >= known || pile->n == ERRORS_MAX)
+			if (h >= l->known || pile->n == ERRORS_MAX)
 				continue;
-			double error = p->in->y[origin + h] - points[h];
+			double error = p->in->y[l->origin + h] - l->points[h];
 			if (!isfinite(error))
 				continue;
-			spread_terms(&p->spread, origin, origin + h, points[h],
+			spread_terms(&p->spread, l->origin, l->origin + h, l->points[h],
 				pile->terms + pile->n * SPREAD_TERMS);
 			pile->error[pile->n++] = error;
 		}
@@ -118,7 +122,7 @@ int past_learn(struct past *p, past_point *point, void *model, size_t first, siz
 	for (size_t k = 0, origin = first; r == 0 && origin < fit_end; k++, origin += step) {
 		size_t known = fit_end - origin < horizon ? fit_end - origin : horizon;
 		if (point(model, origin, known, points) == 0)
-			collect(p, piles, origin, k, points, known);
+			collect(p, piles, &(struct look){k, origin, known, points});
 	}
 	for (size_t b = 0; r == 0 && b < p->n_buckets; b++)
 		learn_bucket(p, b, &piles[b]);

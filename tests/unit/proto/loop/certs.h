@@ -3,6 +3,8 @@
 // folder.
 #pragma once
 
+#include <ftw.h>
+
 #include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -83,16 +85,18 @@ static inline void test_ca_new(struct test_ca *ca, const char *name)
 	X509_CRL_set_issuer_name(ca->crl, X509_get_subject_name(ca->cert));
 }
 
+static inline int test_remove_one(
+	const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 static inline void test_ca_done(struct test_ca *ca)
 {
-	char command[128];
 	X509_free(ca->cert);
 	EVP_PKEY_free(ca->key);
 	X509_CRL_free(ca->crl);
-	snprintf(command, sizeof(command), "rm -r %s", ca->dir);
-	FILE *f = popen(command, "r"); // NOLINT: a folder made above
-	if (f)
-		pclose(f);
+	nftw(ca->dir, test_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 // san: "URI:petrel://prod/n1" or "DNS:localhost,IP:127.0.0.1"; NULL: none.

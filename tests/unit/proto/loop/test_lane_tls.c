@@ -68,7 +68,7 @@ static void a_proven_client_is_served_and_named(void **state)
 	assert_string_equal(rig.last_peer.id.version, "TLSv1.3");
 	char serial[32];
 	snprintf(serial, sizeof(serial), "%lX", client_cert.serial);
-	assert_int_equal(strtol(rig.last_peer.id.serial, NULL, 16), client_cert.serial);
+	assert_non_null(strstr(rig.last_peer.id.serial, serial));
 	assert_true(rig.last_peer.id.expires_s > time(NULL));
 	assert_true(tls_expires_s(s) > time(NULL));
 	rig_done(&rig);
