@@ -204,6 +204,9 @@ static int answer_events(
 	int error = take_query(q, PARAM(CLUSTER), 0, &query, p);
 	if (error < 0)
 		return error;
+	if (query_has(&query, PARAM_CLUSTER) &&
+		!fleet_find_cluster(c->sources.fleet, query.cluster))
+		return not_found(p, "cluster", query.cluster);
 	if (c->http.streams >= SHOW_MAX_STREAMS) {
 		c->http.streams_refused++;
 		problem_set(p, 503, "too-many-streams", "all %d event streams are taken",
@@ -211,8 +214,10 @@ static int answer_events(
 		problem_hint(p, "poll /api/v1/nodes instead, or try again later");
 		return -EINVAL;
 	}
-	ret->kind = API_STREAM;
 	ret->type = "text/event-stream; charset=utf-8";
+	if (strcmp(q->method, "HEAD") == 0)
+		return 0;
+	ret->kind = API_STREAM;
 	memcpy(ret->cluster, query.cluster, sizeof(ret->cluster));
 	return 0;
 }
