@@ -389,6 +389,12 @@ static int sweep_piece(struct store_write *w, int64_t now_ms)
 	return 0;
 }
 
+void store_write_relieve(struct store_write *w)
+{
+	sqlite3_wal_checkpoint_v2(w->disk.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	w->wal_pages = 0;
+}
+
 int store_write_piece(struct store_write *w, int64_t now_ms)
 {
 	if (w->wal_pages >= CHECKPOINT_PAGES) {

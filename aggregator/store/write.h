@@ -48,6 +48,8 @@ void store_write_done(struct store_write *w);
 int store_write_open(struct store_write *w, struct why *why); // as store_disk_open
 void store_write_close(struct store_write *w);
 int store_write_batch(struct store_write *w, const struct store_batch *b); // all or nothing
+// On a full disk: gives back the room of the write-ahead log, if the database has room for it.
+void store_write_relieve(struct store_write *w);
 // One piece of what is due at now_ms: 1 there may be more, 0 nothing left, negative errno.
 int store_write_piece(struct store_write *w, int64_t now_ms);
 

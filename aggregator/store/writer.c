@@ -216,6 +216,8 @@ static bool write_batch(struct store_writer *w, struct store_batch *b)
 			return true;
 		if (result == -EBADMSG)
 			continue; // at once, with a new file
+		if (result == -ENOSPC && w->open)
+			store_write_relieve(&w->write);
 		pthread_mutex_lock(&w->mutex);
 		if (!w->stop)
 			wait_changed(w, RETRY_MS);
