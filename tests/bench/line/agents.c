@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+// N real senders (agent/send over TLS, a certificate each, data and urgent lane each) in one
+// process, one sample a second each, against bench_aggregator in another: steady, one flooding,
+// restarted. usage: bench_agents N SECONDS AGGREGATOR-PROGRAM
+#include "agent/send/send.h"
+#include "proto/base/clock.h"
+#include "proto/base/rng.h"
+#include "proto/base/text.h"
+#include "proto/loop/lane.h"
+#include "proto/loop/nng_fix.h"
+#include "proto/loop/tls_impl.h"
+#include "tests/unit/proto/loop/certs.h"
+
+#include <nng/protocol/reqrep0/req.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+enum { PODS = 30, FLOOD_CONTEXTS = 64, MAX_LATENCIES = 2000000 };
+
+struct agent {
+	struct send *send;
+	struct tls *tls;
+	uint64_t sent_ns;
+	uint64_t sequence;
+};
+
+static uv_loop_t loop;
+static struct inbox *inbox;
+static struct agent *agents;
+static unsigned n_agents, next_agent;
+static uint64_t tick_start_ns, ticked;
+static struct sample *sample;
+static struct rng rng;
+static struct test_ca ca;
+static struct test_cert server_cert;
+static const char *program;
+static pid_t aggregator;
+static uint64_t *latencies_us;
+static size_t n_latencies;
+static const char *const data_port = "27450", *const urgent_port = "27451";
+extern char **environ;
+
+static void fill_scope(struct scope *s, unsigned scope)
+{
+	for (unsigned m = 0; m < METRIC_COUNT; m++)
+		if (metric_scopes(m) & scope && (scope == SCOPE_N || m % 3 == 0))
+			scope_set(s, m, (int64_t)rng_below(&rng, 4000000));
+	s->hists_present = scope == SCOPE_N ? 15 : 1;
+	for (unsigned h = 0; h < HIST_COUNT; h++)
+		if (s->hists_present >> h & 1)
+			for (int b = 3; b < 18; b++)
+				s->hists[h].buckets[b] = (uint32_t)rng_below(&rng, 300);
+}
+
+static void make_sample(void)
+{
+	sample_new(&sample, PODS);
+	text_copy(sample->cluster, sizeof(sample->cluster), "bench");
+	text_copy(sample->instance_type, sizeof(sample->instance_type), "m7g.2xlarge");
+	sample->window_ms = 1000;
+	fill_scope(&sample->node_scope, SCOPE_N);
+	for (sample->n_cgroups = 0; sample->n_cgroups < PODS; sample->n_cgroups++) {
+		struct cgroup_sample *c = &sample->cgroups[sample->n_cgroups];
+		c->window_ms = 1000;
+		snprintf(c->pod_uid, sizeof(c->pod_uid), "%08x-9dad-11d1-80b4-%012x",
+			(unsigned)rng_next(&rng), (unsigned)rng_next(&rng));
+		fill_scope(&c->scope, SCOPE_C);
+	}
+}
+
+static void start_aggregator(void)
+{
+	char *args[] = {(char *)program, ca.path, server_cert.cert, server_cert.key,
+		(char *)data_port, (char *)urgent_port, NULL};
+	if (posix_spawn(&aggregator, program, NULL, NULL, args, environ) != 0) {
+		perror(program);
+		exit(1);
+	}
+}
+
+static void stop_aggregator(void)
+{
+	kill(aggregator, SIGKILL);
+	waitpid(aggregator, NULL, 0);
+}
+
+static uint64_t proc_number(const char *file, const char *key)
+{
+	char path[64], line[1024];
+	uint64_t value = 0;
+	snprintf(path, sizeof(path), "/proc/%d/%s", aggregator, file);
+	FILE *f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		size_t at = strlen(key);
+		if (strncmp(line, key, at) != 0)
+			continue;
+		for (const char *c = line + at; *c; c++)
+			if (*c >= '0' && *c <= '9')
+				value = value * 10 + (uint64_t)(*c - '0');
+	}
+	if (f)
+		fclose(f);
+	return value;
+}
+
+static uint64_t cpu_ns(void)
+{
+	clockid_t id;
+	struct timespec t = {0};
+	if (clock_getcpuclockid(aggregator, &id) == 0)
+		clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+// How the last one fared, and the next.
+static void step(struct agent *a, unsigned index, uint64_t now_ns)
+{
+	struct send_status st;
+	send_status(a->send, &st);
+	const struct send_replica_status *r = &st.replicas[0];
+	if (a->sequence > 0 && r->contiguous == a->sequence && n_latencies < MAX_LATENCIES)
+		latencies_us[n_latencies++] = (r->last_receipt_ns - a->sent_ns) / 1000;
+	snprintf(sample->node, sizeof(sample->node), "node-%u", index);
+	sample->wall_ms = clock_wall_ms();
+	scope_set(&sample->node_scope, METRIC_CPU_USAGE, (int64_t)rng_below(&rng, 8000000000u));
+	if (send_sample(a->send, sample, now_ns) == 0)
+		a->sequence = sample->sequence;
+	a->sent_ns = now_ns;
+}
+
+// Agents take their turns evenly over the second.
+static void on_tick(uv_timer_t *timer)
+{
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t due = (now_ns - tick_start_ns) * n_agents / 1000000000;
+	for (; ticked < due; ticked++) {
+		step(&agents[next_agent], next_agent, clock_mono_ns());
+		next_agent = (next_agent + 1) % n_agents;
+	}
+}
+
+static void on_wake(uv_timer_t *timer)
+{
+	// so that run_for() returns in time also while nothing happens
+}
+
+static void run_for(unsigned ms)
+{
+	uint64_t end = clock_mono_ns() + (uint64_t)ms * 1000000;
+	while (clock_mono_ns() < end)
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
+static unsigned count_receipted_since(uint64_t since_ns)
+{
+	struct send_status st;
+	unsigned n = 0;
+	for (unsigned i = 0; i < n_agents; i++) {
+		send_status(agents[i].send, &st);
+		n += st.replicas[0].last_receipt_ns > since_ns;
+	}
+	return n;
+}
+
+// Seconds until every agent has had a receipt; negative if not within the limit.
+static double until_all(uint64_t since_ns, unsigned limit_s)
+{
+	for (unsigned k = 0; k < limit_s * 20; k++) {
+		run_for(50);
+		if (count_receipted_since(since_ns) == n_agents)
+			return (double)(clock_mono_ns() - since_ns) / 1e9;
+	}
+	fprintf(stderr, "%u of %u are back\n", count_receipted_since(since_ns), n_agents);
+	return -1;
+}
+
+static void figure(const char *name, double value, const char *unit, double budget)
+{
+	printf("{\"name\":\"agents %u: %s\",\"value\":%.6g,\"unit\":\"%s\",\"baseline\":null,"
+	       "\"ratio\":null,",
+		n_agents, name, value, unit);
+	if (budget >= 0)
+		printf("\"budget\":%g,\"ok\":%s}\n", budget,
+			value >= 0 && value <= budget ? "true" : "false");
+	else
+		printf("\"budget\":null,\"ok\":null}\n");
+	fflush(stdout);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static void measure(const char *what, unsigned seconds, double cpu_budget)
+{
+	char name[96];
+	n_latencies = 0;
+	uint64_t cpu = cpu_ns(), start = clock_mono_ns();
+	run_for(seconds * 1000);
+	double core = (double)(cpu_ns() - cpu) / (double)(clock_mono_ns() - start);
+	qsort(latencies_us, n_latencies, sizeof(*latencies_us), by_value);
+	snprintf(name, sizeof(name), "%s, aggregator CPU", what);
+	figure(name, core, "cores", cpu_budget);
+	snprintf(name, sizeof(name), "%s, receipts", what);
+	figure(name, (double)n_latencies / seconds, "1/s", -1);
+	snprintf(name, sizeof(name), "%s, send to receipt p50", what);
+	figure(name, n_latencies ? (double)latencies_us[n_latencies / 2] / 1000 : -1, "ms", -1);
+	snprintf(name, sizeof(name), "%s, send to receipt p99", what);
+	figure(name, n_latencies ? (double)latencies_us[n_latencies * 99 / 100] / 1000 : -1, "ms",
+		-1);
+}
+
+// A client with agent 0's certificate and without manners: 64 requests under way, all the time.
+static void on_flood(void *arg)
+{
+	nng_aio **aio = arg;
+	if (nng_aio_result(aio[0]) == NNG_ECLOSED)
+		return;
+	nng_msg *m = nng_aio_get_msg(aio[0]);
+	if (!m)
+		nng_msg_alloc(&m, 3000);
+	nng_aio_set_msg(aio[0], m);
+	nng_ctx_send(*(nng_ctx *)aio[1], aio[0]);
+}
+
+static void start_flood(void)
+{
+	static nng_aio *aio[FLOOD_CONTEXTS][2];
+	static nng_ctx ctx[FLOOD_CONTEXTS];
+	nng_socket s;
+	nng_dialer d;
+	nng_tls_config *config;
+	char url[64];
+	snprintf(url, sizeof(url), "tls+tcp://127.0.0.1:%s", data_port);
+	nng_req0_open(&s);
+	nng_dialer_create(&d, s, url);
+	tls_engine_config(agents[0].tls, &config);
+	nng_dialer_set_ptr(d, NNG_OPT_TLS_CONFIG, config);
+	nng_dialer_set_ms(d, NNG_OPT_RECONNMINT, 10);
+	nng_dialer_start(d, NNG_FLAG_NONBLOCK);
+	for (int k = 0; k < FLOOD_CONTEXTS; k++) {
+		nng_msg *m;
+		nng_aio_alloc(&aio[k][0], on_flood, aio[k]);
+		nng_ctx_open(&ctx[k], s);
+		aio[k][1] = (nng_aio *)&ctx[k];
+		nng_msg_alloc(&m, 3000);
+		nng_aio_set_msg(aio[k][0], m);
+		nng_ctx_send(ctx[k], aio[k][0]);
+	}
+}
+
+static void start_agents(void)
+{
+	agents = calloc(n_agents, sizeof(*agents));
+	for (unsigned i = 0; i < n_agents; i++) {
+		struct why why;
+		char san[64], data[64], urgent[64];
+		snprintf(san, sizeof(san), "URI:petrel://bench/node-%u", i);
+		struct test_cert cert = test_issue(&ca, "node", san, false);
+		struct tls_files files = test_files(&ca, &cert, NULL);
+		if (tls_new(&agents[i].tls, TLS_CLIENT, &files, "localhost", &why) < 0) {
+			fprintf(stderr, "%s\n", why.text);
+			exit(1);
+		}
+		snprintf(data, sizeof(data), "tls+tcp://127.0.0.1:%s", data_port);
+		snprintf(urgent, sizeof(urgent), "tls+tcp://127.0.0.1:%s", urgent_port);
+		struct send_options o = {.n_replicas = 1, .spool_bytes = 256 << 10};
+		o.replicas[0] = (struct send_replica){data, urgent, agents[i].tls};
+		for (int b = 0; b < 16; b++)
+			o.boot_id[b] = (uint8_t)rng_next(&rng);
+		if (send_start(&agents[i].send, inbox, &o, &why) < 0) {
+			fprintf(stderr, "%s\n", why.text);
+			exit(1);
+		}
+	}
+}
+
+static uint64_t count_lost(void)
+{
+	struct send_status st;
+	uint64_t lost = 0;
+	for (unsigned i = 0; i < n_agents; i++) {
+		send_status(agents[i].send, &st);
+		lost += st.dropped + st.replicas[0].refused;
+	}
+	return lost;
+}
+
+static void restart(void)
+{
+	uint64_t start = clock_mono_ns();
+	stop_aggregator();
+	run_for(1000);
+	uint64_t up = clock_mono_ns();
+	start_aggregator();
+	double all = until_all(up, 60);
+	figure("restart, until all have a receipt again", all, "s", 30);
+	figure("restart, handshakes", all > 0 ? 2 * n_agents / all : 0, "1/s", -1);
+	figure("restart, aggregator peak RSS", (double)proc_number("status", "VmHWM:") / 1024,
+		"MiB", 300);
+	fprintf(stderr, "down for %.1f s\n", (double)(up - start) / 1e9);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t n, seconds;
+	uv_timer_t tick, wake;
+	struct rlimit files = {65536, 65536};
+	if (argc != 4 || text_to_u64(argv[1], &n) < 0 || text_to_u64(argv[2], &seconds) < 0 || !n)
+		return 2;
+	setrlimit(RLIMIT_NOFILE, &files);
+	n_agents = (unsigned)n;
+	program = argv[3];
+	rng_init(&rng, 1);
+	latencies_us = malloc(MAX_LATENCIES * sizeof(*latencies_us));
+	nng_fix_cpus(2);
+	uv_loop_init(&loop);
+	uv_timer_init(&loop, &wake);
+	uv_timer_start(&wake, on_wake, 10, 10);
+	inbox_new(&inbox, &loop, 8 * (size_t)n_agents + 64);
+	test_ca_new(&ca, "bench CA");
+	server_cert = test_issue(&ca, "aggregator", "DNS:localhost", true);
+	make_sample();
+	start_aggregator();
+	run_for(300);
+	uint64_t empty = proc_number("status", "VmRSS:");
+	uint64_t start = clock_mono_ns();
+	start_agents();
+	uv_timer_init(&loop, &tick);
+	tick_start_ns = clock_mono_ns();
+	uv_timer_start(&tick, on_tick, 1, 1);
+	figure("start, until all have a receipt", until_all(start, 120), "s", -1);
+	run_for(3000);
+	measure("steady", (unsigned)seconds, n_agents <= 5000 ? 1 : -1);
+	double rss = (double)proc_number("status", "VmRSS:");
+	figure("aggregator RSS", rss / 1024, "MiB", 300);
+	figure("aggregator RSS per agent, two lanes", (rss - (double)empty) / n_agents, "KiB", -1);
+	restart();
+	run_for(3000);
+	start_flood();
+	measure("one floods", (unsigned)seconds / 2 + 1, -1);
+	figure("samples lost", (double)count_lost(), "", 0);
+	stop_aggregator();
+	test_ca_done(&ca);
+	fflush(stdout);
+	_exit(0);
+}
