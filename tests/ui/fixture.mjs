@@ -14,7 +14,7 @@ const BUILT = join(dirname(fileURLToPath(import.meta.url)), '../../aggregator/sh
 const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml', txt: 'text/plain' };
 const LEVELS = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
 const SCORES = [-2.326, -1.645, -1.282, -0.674, 0, 0.674, 1.282, 1.645, 2.326];
-const STEPS = { hour: [60e3, 60], day: [900e3, 96], month: [3600e3, 720] };
+const STEPS = { hour: [300e3, 12], day: [3600e3, 24], month: [3600e3, 720] };
 
 export class Fixture {
 	constructor({ nodes = 24, scenario = 'normal', real = true } = {}) {

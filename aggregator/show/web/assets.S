@@ -4,7 +4,7 @@
 	.section .rodata
 	.global web_data_0
 	.balign 16
-web_data_0: /* 4a67080ddcf72b8152c23526af5d4243 */
+web_data_0: /* 864110aa9556224e7f32d8213d6ce737 */
 	.incbin "aggregator/show/web/built/index.html.gz"
 	.global web_data_1
 	.balign 16
@@ -12,8 +12,8 @@ web_data_1: /* 5f98215ec4f7fed798066fba4757c2ac */
 	.incbin "aggregator/show/web/built/app-ca86c4120e.css.gz"
 	.global web_data_2
 	.balign 16
-web_data_2: /* 712fef1380a17fbf857ac4aba9901439 */
-	.incbin "aggregator/show/web/built/app-03ce54d35c.js.gz"
+web_data_2: /* 549fbdb27752e566385ef29a62ac6705 */
+	.incbin "aggregator/show/web/built/app-dce64748f5.js.gz"
 	.global web_data_3
 	.balign 16
 web_data_3: /* 5f0be52f55b61f30ec24d7ecdd575842 */

@@ -110,6 +110,8 @@ function Banner() {
 				<b>Stale:</b> no data for {age(now - lastData.value)}. What is shown is from {clock(lastData.value)}; the aggregator is asked again by itself.
 			</div>
 		);
+	if (status.value?.ready === false)
+		return <div class="banner">The aggregator is still getting ready (<a href="/readyz">why</a>): figures and forecasts are not complete yet.</div>;
 	const chosen = status.value?.clusters?.length ? status.value.clusters : [];
 	if (chosen.length && chosen.every((c) => c.simulated))
 		return <div class="banner sim"><Simulated /> No real machine is behind these figures: a simulator replays recorded load.</div>;

@@ -10,13 +10,14 @@ import { Empty, Failed, Loading, Meter, Name, Tabs, Tag, usePoll } from './ui.js
 const HOUR = 3600e3;
 const DAY = 24 * HOUR;
 const HORIZONS = [['hour', 'Hour'], ['day', 'Day'], ['month', 'Month']];
-// How much history stands before each horizon, and at what step the store has it.
+// How much history stands before each horizon. It is read at the forecast's own step and metric, so that like stands beside like;
+// without a forecast, at this step.
 const PAST = {
-	hour: { span: 2 * HOUR, step: 60e3, every: 20e3 },
-	day: { span: 2 * DAY, step: 900e3, every: 60e3 },
+	hour: { span: 6 * HOUR, step: 300e3, every: 20e3 },
+	day: { span: 3 * DAY, step: HOUR, every: 60e3 },
 	month: { span: 30 * DAY, step: HOUR, every: 300e3 },
 };
-export const DEMAND = 'cpu_demand_high_millicores';
+const DEMAND = 'cpu_demand_high_millicores';
 
 // Normal scores, to read a level between two of the forecast's own (97.5 % lies between 95 and 99).
 const SCORE = { 0.01: -2.326, 0.025: -1.96, 0.05: -1.645, 0.1: -1.282, 0.25: -0.674, 0.5: 0, 0.75: 0.674, 0.9: 1.282, 0.95: 1.645, 0.975: 1.96, 0.99: 2.326 };
@@ -39,17 +40,18 @@ const FAN = [
 ];
 
 async function load(what, horizon, signal) {
-	const { span, step } = PAST[horizon];
-	const to = serverNow();
+	const { span, step: otherwise } = PAST[horizon];
 	const missing = (error) => {
 		if (error.status === 404)
 			return null;
 		throw error;
 	};
-	const [forecast, past, room] = await Promise.all([
-		get('forecast', { ...what, horizon }, signal),
-		get('series', { ...what, metric: DEMAND, from: to - span, to, step }, signal).catch(missing),
-		what.kind === 'group' ? get('series', { ...what, metric: 'cpu_capacity_millicores', from: to - span, to, step }, signal).catch(missing) : null,
+	const forecast = await get('forecast', { ...what, horizon }, signal);
+	const to = serverNow();
+	const time = { from: to - span, to, step: (forecast.state === 'ok' && forecast.step_ms) || otherwise };
+	const [past, room] = await Promise.all([
+		get('series', { ...what, metric: forecast.metric || DEMAND, ...time }, signal).catch(missing),
+		what.kind === 'group' ? get('series', { ...what, metric: 'cpu_capacity_millicores', ...time }, signal).catch(missing) : null,
 	]);
 	return { forecast, past, room };
 }
@@ -141,6 +143,8 @@ export function Fan({ view, error, group, height = 260, label }) {
 
 const known = (v) => v !== null && v !== undefined;
 
+const TOLD = 8; // members; the rest hardly weighs
+
 // Who speaks in the forecast, with how much weight.
 export function Members({ forecast }) {
 	const members = [...(forecast?.members ?? [])].sort((a, b) => b.weight - a.weight);
@@ -148,13 +152,14 @@ export function Members({ forecast }) {
 		return <Empty title="No member has a weight yet" />;
 	return (
 		<ul class="bars">
-			{members.map((m) => (
+			{members.slice(0, TOLD).map((m) => (
 				<li key={m.name}>
 					<Name>{m.name}</Name>
 					<Meter plain share={m.weight} label="weight" />
 					<span class="number" title={known(m.loss) ? `loss ${number(m.loss)} of the best naive forecast's` : ''}>{known(m.weight) ? percent(m.weight * 1000) : '–'}</span>
 				</li>
 			))}
+			{members.length > TOLD && <li class="note">and {members.length - TOLD} more</li>}
 		</ul>
 	);
 }

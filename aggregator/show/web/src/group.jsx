@@ -2,7 +2,7 @@
 // One node group: will there be enough, may the forecast be trusted, what would be done; and the list of all groups.
 import { useMemo, useState } from 'preact/hooks';
 import { DecisionList, decisionsOf } from './decisions.jsx';
-import { DEMAND, Fan, fanText, Honesty, Members, useForecast } from './fan.jsx';
+import { Fan, fanText, Honesty, Members, useForecast } from './fan.jsx';
 import { nodeColumns } from './fleet.jsx';
 import { cores, count, dollars, percent, signed, word } from './format.js';
 import { NodeGrid, ShadeLegend } from './grid.jsx';
@@ -100,7 +100,7 @@ export function GroupPage({ names: [clusterName, groupName] }) {
 			</div>
 			<Facts group={group} />
 			<div class="columns fan">
-				<Panel title="Demand and forecast" note={DEMAND} actions={tabs} copy={() => fanText(what, data, group)}>
+				<Panel title="Demand and forecast" note={data?.forecast.metric} actions={tabs} copy={() => fanText(what, data, group)}>
 					<Fan view={data} error={error} group={group} height={380} label={`Demand and forecast of ${groupName}`} />
 				</Panel>
 				<aside>
