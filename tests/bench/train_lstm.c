@@ -6,9 +6,9 @@
 //   FILE:STEP]…
 //
 // --synthetic series are made once and judged on their later part, and as many are made afresh for
-// every pass, so nothing is learnt by heart. The weights in
-// aggregator/forecast/model/lstm_weights.bin come from the defaults, which is synthetic series
-// only: whatever the forecaster is judged on, it was not trained on it.
+// every pass, so nothing is learnt by heart. aggregator/forecast/model/lstm_weights.bin is the
+// output of the defaults (more seeds may be appended to it, up to four): synthetic series only, so
+// whatever the forecaster is judged on, it was not trained on it.
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -136,7 +136,7 @@ static int run(struct options *o, char **argv, int argc)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.seed = 1, .synthetic = 300, .passes = 100, .windows = 20000};
+	struct options o = {.seed = 1, .synthetic = 300, .passes = 40, .windows = 20000};
 	int rc = argc % 2 ? 0 : -EINVAL;
 	for (int i = 1; rc == 0 && i < argc; i += 2)
 		rc = take(&o, argv[i], argv[i + 1]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// LSTM member: one network for all series (lstm_net.h), nothing fitted per series.
+// LSTM member: the same few small networks for all series (lstm_net.h), nothing fitted per series.
 //
-// The weights compiled in are those of train-lstm with its defaults: trained on made-up series
-// only, so that no series it is ever judged on was part of them.
+// The networks differ by their seed only and their quantiles are averaged, which takes out what is
+// chance in a training. The weights compiled in are those of train-lstm with its defaults: trained
+// on made-up series only, so that no series it is ever judged on was part of them.
 #include "aggregator/forecast/model/member.h"
 
 #include <errno.h>
@@ -12,13 +13,16 @@
 #include "aggregator/forecast/model/lstm_input.h"
 #include "aggregator/forecast/model/lstm_train.h"
 
-extern const unsigned char lstm_weights[], lstm_weights_end[];
+enum { NETS_MAX = 4 };
+
+extern const unsigned char lstm_weights[], lstm_weights_end[]; // one file after the other
 
 struct lstm {
 	const struct member_input *in;
 	struct window win;
-	struct net net;
-	struct net_state state;
+	size_t nets;
+	struct net net[NETS_MAX];
+	struct net_state state[NETS_MAX];
 };
 
 static void lstm_destroy(void *model)
@@ -28,6 +32,15 @@ static void lstm_destroy(void *model)
 		return;
 	window_done(&m->win);
 	free(m);
+}
+
+static int load_nets(struct lstm *m)
+{
+	size_t size = (size_t)(lstm_weights_end - lstm_weights);
+	for (size_t at = 0; at < size && m->nets < NETS_MAX; at += LSTM_FILE_BYTES)
+		if (lstm_load(lstm_weights + at, LSTM_FILE_BYTES, &m->net[m->nets++]) < 0)
+			return -EDOM;
+	return m->nets > 0 && size % LSTM_FILE_BYTES == 0 ? 0 : -EDOM;
 }
 
 static int lstm_create(void **ret_model, const struct member_input *in, size_t fit_end)
@@ -40,9 +53,8 @@ static int lstm_create(void **ret_model, const struct member_input *in, size_t f
 		known += isfinite(in->y[t]);
 	m->in = in;
 	int rc = known < 3 ? -ENODATA : window_init(&m->win, in, fit_end);
-	if (rc == 0 &&
-		lstm_load(lstm_weights, (size_t)(lstm_weights_end - lstm_weights), &m->net) < 0)
-		rc = -EDOM;
+	if (rc == 0)
+		rc = load_nets(m);
 	if (rc < 0) {
 		lstm_destroy(m);
 		return rc;
@@ -51,24 +63,37 @@ static int lstm_create(void **ret_model, const struct member_input *in, size_t f
 	return 0;
 }
 
+// Mean of the networks' quantiles for one pair; every one is ascending, so their mean is.
+static void put_row(const struct lstm *m, const struct net_pair *pair, double last, double *ret)
+{
+	real q[NET_QUANTILES];
+	for (size_t i = 0; i < QUANTILE_COUNT; i++)
+		ret[i] = 0;
+	for (size_t k = 0; k < m->nets; k++) {
+		net_quantiles(&m->net[k], &m->state[k], pair, q);
+		for (size_t i = 0; i < QUANTILE_COUNT; i++)
+			ret[i] += (double)q[i];
+	}
+	for (size_t i = 0; i < QUANTILE_COUNT; i++)
+		ret[i] = last + m->in->scale * ret[i] / (double)m->nets;
+}
+
 static int lstm_forecast(void *model, size_t origin, size_t horizon, double *ret)
 {
 	struct lstm *m = model;
 	struct net_pair pair;
-	real q[NET_QUANTILES];
 	if (origin < m->win.first || origin > m->in->n || horizon > m->in->max_horizon)
 		return -EDOM;
-	lstm_put_steps(&m->win, origin, m->state.in);
-	net_read(&m->net, &m->state);
+	for (size_t k = 0; k < m->nets; k++) {
+		lstm_put_steps(&m->win, origin, m->state[k].in);
+		net_read(&m->net[k], &m->state[k]);
+	}
 	for (size_t h = 0; h < horizon; h++) {
+		double *row = ret + h * QUANTILE_COUNT;
 		lstm_put_pair(&m->win, origin, origin + h, &pair);
-		net_quantiles(&m->net, &m->state, &pair, q);
-		for (size_t i = 0; i < NET_QUANTILES; i++) {
-			double v = m->win.z[origin - 1] + m->in->scale * (double)q[i];
-			if (!isfinite(v))
-				return -EDOM;
-			ret[h * QUANTILE_COUNT + i] = v;
-		}
+		put_row(m, &pair, m->win.z[origin - 1], row);
+		if (!isfinite(row[0]) || !isfinite(row[QUANTILE_COUNT - 1]))
+			return -EDOM;
 	}
 	return 0;
 }
