@@ -10,6 +10,7 @@
 #include "agent/self/cost.h"
 #include "agent/self/report.h"
 #include "agent/self/serve.h"
+#include "agent/self/trim.h"
 #include "proto/base/clock.h"
 #include "proto/base/events.h"
 #include "proto/base/log.h"
@@ -32,8 +33,11 @@ enum {
 	PRINT_MAX_BYTES = 16 << 20,
 	SPARE_FDS = 256,
 	BPF_COST_TICKS = 10,
-	RELOAD_TICKS = 60
+	RELOAD_TICKS = 60,
+	TRIM_TICK = 20,
+	TICK_NICE = -10
 };
+#define LANE_DOWN_NS 15000000000ull
 
 struct trigger {
 	uv_poll_t poll;
@@ -53,7 +57,7 @@ struct agent {
 	struct serve *serve;
 	struct deliver *deliver; // NULL: nobody to send to
 	struct watch *watch;     // of the metadata service; NULL: not asked
-	bool connected;          // somebody gives receipts
+	bool connected;          // somebody gives receipts, as last logged
 	struct buf line;         // --print
 	int statm;
 	struct cost cost; // at the last tick
@@ -127,19 +131,23 @@ static void account(struct agent *a, uint64_t now_ns)
 	a->cost = cost;
 }
 
-// Says when receipts stop and when they come again.
-static void watch_receipts(struct agent *a)
+// Says when receipts stop and when they come again: a connection alone says nothing about the
+// aggregator behind it.
+static void watch_receipts(struct agent *a, uint64_t now_ns)
 {
 	struct send_status s;
 	bool connected = false;
 	if (!deliver_status(a->deliver, &s))
 		return;
 	for (unsigned i = 0; i < s.n_replicas; i++)
-		connected = connected || s.replicas[i].connected;
+		connected =
+			connected || (s.replicas[i].last_receipt_ns &&
+					     now_ns - s.replicas[i].last_receipt_ns < LANE_DOWN_NS);
 	if (connected != a->connected)
 		log_event(connected ? LOG_INFO : LOG_WARN, connected ? EV_LANE_UP : EV_LANE_DOWN,
-			connected ? "connected to an aggregator"
-				  : "no aggregator, samples are spooled, retrying");
+			connected ? "receipts arrive"
+				  : "no receipts, samples are spooled, retrying",
+			LOG_NUM("spooled", (int64_t)s.spooled));
 	a->connected = connected;
 }
 
@@ -158,8 +166,11 @@ static void deliver(struct agent *a, uint64_t now_ns)
 	struct sample *s = a->sample;
 	if (a->watch && s->n_hooks < SAMPLE_MAX_HOOKS)
 		watch_hook(a->watch, &s->hooks[s->n_hooks++]);
-	a->report.sample_errors += deliver_sample(a->deliver, s, now_ns) < 0;
-	watch_receipts(a);
+	int r = deliver_sample(a->deliver, s, now_ns);
+	a->report.sample_errors += r < 0;
+	if (r == -E2BIG) // the next ones are smaller; the busiest stay
+		s->max_cgroups = s->max_cgroups / 2 + 1;
+	watch_receipts(a, now_ns);
 	if (a->report.ticks % RELOAD_TICKS == 0)
 		reload_certificates(a);
 }
@@ -174,7 +185,8 @@ static void on_tick(uv_timer_t *timer)
 	int result = collect_tick(a->collect, &now, a->sample);
 	account(a, now.mono_ns);
 	r->late_ticks += r->tick_ns && now.mono_ns - r->tick_ns > r->interval_ns * 3 / 2;
-	r->ticks++;
+	if (r->ticks++ == TRIM_TICK)
+		trim_memory();
 	r->tick_ns = now.mono_ns;
 	if (result == 0)
 		deliver(a, now.mono_ns);
@@ -401,6 +413,15 @@ static int new_sample(struct agent *a, struct why *why)
 	return 0;
 }
 
+// A node without CPU to spare is what there is to be seen: the few ms that a tick needs come first,
+// also when everybody is waiting. Only root may; in a container its CPU request has the same
+// effect.
+static void take_priority(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, TICK_NICE) < 0)
+		errno = 0;
+}
+
 static void drop_rights(struct agent *a)
 {
 	const struct agent_config *c = a->config;
@@ -512,7 +533,11 @@ int agent_run(const struct agent_config *config, struct why *why)
 		r = deliver_open(&a->deliver, config, why);
 	if (r == 0) {
 		arm_by_pressure(a);
+		take_priority();
 		drop_rights(a); // before nng's threads are there
+		if (a->deliver && config->insecure)
+			log_event(LOG_WARN, EV_INSECURE,
+				"send.insecure is on: plaintext, anybody may read and forge");
 		if (a->deliver)
 			r = deliver_start(a->deliver, &a->loop, why);
 	}

@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum { MAX_ROWS = 4096 };
-static const uint64_t limits_every_ticks = 60;
+static const uint64_t limits_every_ticks = 120;
 
 struct collect {
 	struct collect_options options;
@@ -55,8 +55,7 @@ static int open_cgroups(struct collect *c)
 		return 0;
 	int r = tree_new(&c->tree, &c->layout, COLLECT_MAX_SLOTS);
 	if (r == 0)
-		r = cgroups_new(
-			&c->cgroups, &c->layout, COLLECT_MAX_SLOTS, o->max_fds, o->ticks_per_s);
+		r = cgroups_new(&c->cgroups, &c->layout, COLLECT_MAX_SLOTS, o->max_fds);
 	return r;
 }
 

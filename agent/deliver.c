@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { INBOX_ITEMS = 64, URL_BYTES = 320 };
 
@@ -17,12 +18,30 @@ struct deliver {
 	unsigned n;
 	struct inbox *inbox;
 	struct send *send;
+	struct timespec changed; // newest change of the certificate files
 };
 
 static struct tls_files files_of(const struct agent_config *c)
 {
 	return (struct tls_files){
 		.ca = c->ca, .cert = c->cert, .key = c->key, .crl = c->crl[0] ? c->crl : NULL};
+}
+
+static struct timespec newest_change(const struct agent_config *c)
+{
+	const char *const paths[] = {c->ca, c->cert, c->key, c->crl};
+	struct timespec newest = {0};
+	for (int i = 0; i < 4; i++) {
+		struct stat st;
+		if (!paths[i][0] || stat(paths[i], &st) < 0)
+			continue;
+		bool newer = st.st_mtim.tv_sec != newest.tv_sec
+				     ? st.st_mtim.tv_sec > newest.tv_sec
+				     : st.st_mtim.tv_nsec > newest.tv_nsec;
+		if (newer)
+			newest = st.st_mtim;
+	}
+	return newest;
 }
 
 static void make_url(
@@ -42,6 +61,7 @@ int deliver_open(struct deliver **ret, const struct agent_config *c, struct why 
 	if (!d)
 		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
 	d->config = c;
+	d->changed = newest_change(c);
 	const struct tls_files files = files_of(c);
 	for (; d->n < c->aggregators.n && d->n < SEND_MAX_REPLICAS; d->n++) {
 		const char *host = c->aggregators.items[d->n];
@@ -102,6 +122,10 @@ int deliver_reload(struct deliver *d, struct why *why)
 	int r = 0;
 	if (!d || d->config->insecure)
 		return 0;
+	struct timespec changed = newest_change(d->config);
+	if (changed.tv_sec == d->changed.tv_sec && changed.tv_nsec == d->changed.tv_nsec)
+		return 0;
+	d->changed = changed;
 	const struct tls_files files = files_of(d->config);
 	for (unsigned i = 0; r == 0 && i < d->n; i++)
 		r = tls_reload(d->tls[i], &files, why);

@@ -2,8 +2,8 @@
 // From the configuration to the replicas: certificates, lanes and the spool of the agent.
 //
 // Opened in two steps, because certificates are read with the rights the agent starts with and
-// nng's threads must begin with those it keeps. Certificates are read again every minute;
-// connections stay. Thread: the loop.
+// nng's threads must begin with those it keeps. Certificates are read again when their files have
+// changed; connections stay. Thread: the loop.
 #pragma once
 
 #include "agent/config.h"

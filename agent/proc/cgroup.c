@@ -12,7 +12,6 @@
 enum file {
 	F_CPU_STAT,
 	F_CPUACCT_USAGE,
-	F_CPUACCT_STAT,
 	F_PSI_CPU,
 	F_MEM_CURRENT,
 	F_MEM_EVENTS,
@@ -36,7 +35,6 @@ static const struct {
 } files[F_COUNT] = {
 	[F_CPU_STAT] = {{"cpu.stat", "cpu.stat", HIERARCHY_CPU}, CGROUP_FAST},
 	[F_CPUACCT_USAGE] = {{NULL, "cpuacct.usage", HIERARCHY_CPUACCT}, CGROUP_FAST},
-	[F_CPUACCT_STAT] = {{NULL, "cpuacct.stat", HIERARCHY_CPUACCT}, CGROUP_FAST},
 	[F_PSI_CPU] = {{"cpu.pressure", "cpu.pressure", HIERARCHY_UNIFIED}, CGROUP_FAST},
 	[F_MEM_CURRENT] = {{"memory.current", "memory.usage_in_bytes", HIERARCHY_MEMORY},
 		CGROUP_SLOW},
@@ -67,12 +65,11 @@ struct cgroups {
 	struct cgroup *items;
 	size_t max_slots;
 	uint32_t n_fds, max_fds;
-	uint64_t ticks_per_s;
 	char text[16384];
 };
 
-int cgroups_new(struct cgroups **ret, const struct layout *layout, size_t max_slots,
-	uint32_t max_fds, uint64_t ticks_per_s)
+int cgroups_new(
+	struct cgroups **ret, const struct layout *layout, size_t max_slots, uint32_t max_fds)
 {
 	struct cgroups *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -80,7 +77,6 @@ int cgroups_new(struct cgroups **ret, const struct layout *layout, size_t max_sl
 	c->layout = layout;
 	c->max_slots = max_slots;
 	c->max_fds = max_fds;
-	c->ticks_per_s = ticks_per_s ? ticks_per_s : 100;
 	c->items = calloc(max_slots, sizeof(*c->items));
 	if (!c->items) {
 		free(c);
@@ -161,7 +157,6 @@ static void parse(struct cgroups *c, enum file f, size_t len, struct scope *ret)
 	switch (f) {
 	case F_CPU_STAT: parse_cpu_stat(c->text, len, ret); break;
 	case F_CPUACCT_USAGE: parse_cpuacct_usage(c->text, len, ret); break;
-	case F_CPUACCT_STAT: parse_cpuacct_stat(c->text, len, c->ticks_per_s, ret); break;
 	case F_PSI_CPU:
 		parse_pressure(c->text, len, METRIC_PSI_CPU_SOME, METRIC_PSI_CPU_FULL, ret);
 		break;
@@ -215,6 +210,13 @@ static void read_limits(struct cgroups *c, struct cgroup *g, const char *path)
 	g->mem_limit = scope_get(&s, METRIC_MEM_LIMIT, -1);
 }
 
+static bool is_due(const struct cgroups *c, const struct cgroup *g, enum file f, unsigned what)
+{
+	// v1's cpu.stat has nothing but throttling, which needs a limit
+	bool v1 = !c->layout->pure_v2 && c->layout->roots[HIERARCHY_CPU] >= 0;
+	return files[f].what & what && !(f == F_CPU_STAT && v1 && g->cpu_limit < 0);
+}
+
 int cgroups_read(
 	struct cgroups *c, size_t slot, const struct tree_slot *s, unsigned what, struct scope *ret)
 {
@@ -232,7 +234,7 @@ int cgroups_read(
 		read_limits(c, g, s->path);
 	bool gone = false;
 	for (int f = 0; f < F_COUNT && !gone; f++) {
-		if (!(files[f].what & what))
+		if (!is_due(c, g, (enum file)f, what))
 			continue;
 		ssize_t n = read_file(c, g, s->path, (enum file)f);
 		gone = n == -ENODEV;

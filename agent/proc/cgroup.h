@@ -3,9 +3,10 @@
 //
 // One set of kept descriptors per slot of the tree, opened when first read, closed when the slot's
 // id changes. Past max_fds descriptors a cgroup's files are opened for each read instead: slower,
-// but right. v1, hybrid and v2 give the same values; what a layout does not have is absent. Fast
-// files are worth reading each second (2.8 us per cgroup), slow ones are read every ten. Thread:
-// the loop. No allocation after cgroups_new().
+// but right. v1, hybrid and v2 give the same values, but for user and system time, which v1 keeps
+// in a file of its own with a tick's precision: left out there. Fast files are worth reading each
+// second (2.8 us per cgroup), slow ones are read every ten. Thread: the loop. No allocation after
+// cgroups_new().
 #pragma once
 
 #include "agent/proc/layout.h"
@@ -21,8 +22,8 @@ enum {
 };
 
 struct cgroups;
-int cgroups_new(struct cgroups **ret, const struct layout *layout, size_t max_slots,
-	uint32_t max_fds, uint64_t ticks_per_s);
+int cgroups_new(
+	struct cgroups **ret, const struct layout *layout, size_t max_slots, uint32_t max_fds);
 void cgroups_free(struct cgroups *c);
 // Raw values of the files asked for into ret (emptied first). -ENODEV: the cgroup is gone.
 int cgroups_read(struct cgroups *c, size_t slot, const struct tree_slot *s, unsigned what,

@@ -62,7 +62,6 @@ void parse_self_cgroup(const char *text, size_t len,
 // --- one cgroup ------------------------------------------------------------------------------
 void parse_cpu_stat(const char *text, size_t len, struct scope *ret); // v2 and v1
 void parse_cpuacct_usage(const char *text, size_t len, struct scope *ret);
-void parse_cpuacct_stat(const char *text, size_t len, uint64_t ticks_per_s, struct scope *ret);
 void parse_memory_current(const char *text, size_t len, struct scope *ret); // v1: usage_in_bytes
 void parse_memory_events(const char *text, size_t len, struct scope *ret);  // v1: oom_control
 void parse_memory_max(const char *text, size_t len, struct scope *ret);     // v1: limit_in_bytes

@@ -48,15 +48,6 @@ void parse_cpu_stat(const char *text, size_t len, struct scope *ret)
 	parse_keys(text, len, keys, sizeof(keys) / sizeof(keys[0]), ret);
 }
 
-void parse_cpuacct_stat(const char *text, size_t len, uint64_t ticks_per_s, struct scope *ret)
-{
-	const struct key keys[] = {
-		{"user", METRIC_CPU_USER, 1000000000 / ticks_per_s},
-		{"system", METRIC_CPU_SYSTEM, 1000000000 / ticks_per_s},
-	};
-	parse_keys(text, len, keys, 2, ret);
-}
-
 static void parse_one(const char *text, size_t len, enum metric m, struct scope *ret)
 {
 	struct scan s = scan_text(text, len);

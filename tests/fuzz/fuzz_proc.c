@@ -54,15 +54,14 @@ static void parse_cgroup_file(unsigned which, const char *text, size_t len, stru
 	switch (which) {
 	case 0: parse_cpu_stat(text, len, s); break;
 	case 1: parse_cpuacct_usage(text, len, s); break;
-	case 2: parse_cpuacct_stat(text, len, 100, s); break;
-	case 3: parse_memory_current(text, len, s); break;
-	case 4: parse_memory_events(text, len, s); break;
-	case 5: parse_memory_max(text, len, s); break;
-	case 6: parse_io_stat(text, len, s); break;
-	case 7: parse_blkio_bytes(text, len, s); break;
-	case 8: parse_blkio_ios(text, len, s); break;
-	case 9: parse_cpu_max(text, len, s); break;
-	case 10: parse_cfs_quota(text, len / 2, text + len / 2, len - len / 2, s); break;
+	case 2: parse_memory_current(text, len, s); break;
+	case 3: parse_memory_events(text, len, s); break;
+	case 4: parse_memory_max(text, len, s); break;
+	case 5: parse_io_stat(text, len, s); break;
+	case 6: parse_blkio_bytes(text, len, s); break;
+	case 7: parse_blkio_ios(text, len, s); break;
+	case 8: parse_cpu_max(text, len, s); break;
+	case 9: parse_cfs_quota(text, len / 2, text + len / 2, len - len / 2, s); break;
 	default: assert(parse_cpu_list(text, len) <= 65536); break;
 	}
 }
@@ -75,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = malloc(size); // exactly as long, so that one byte too far is seen
 	memcpy(text, data + 1, size - 1);
 	struct scope s = {0};
-	unsigned which = data[0] % 22;
+	unsigned which = data[0] % 21;
 	if (which < 10)
 		parse_node_file(which, text, size - 1, &s);
 	else

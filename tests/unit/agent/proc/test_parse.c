@@ -171,7 +171,6 @@ static void cgroup_files_of_v2_and_v1_give_the_same_values(void **state)
 		&v2);
 	parse_cpu_stat(TEXT("nr_periods 10\nnr_throttled 4\nthrottled_time 2500000\n"), &v1);
 	parse_cpuacct_usage(TEXT("5000000000\n"), &v1);
-	parse_cpuacct_stat(TEXT("user 300\nsystem 200\n"), 100, &v1);
 	parse_memory_current(TEXT("4096\n"), &v2);
 	parse_memory_current(TEXT("4096\n"), &v1);
 	parse_memory_events(
@@ -188,6 +187,7 @@ static void cgroup_files_of_v2_and_v1_give_the_same_values(void **state)
 	parse_cfs_quota(TEXT("50000\n"), TEXT("100000\n"), &v1);
 	parse_memory_max(TEXT("1048576\n"), &v2);
 	parse_memory_max(TEXT("1048576\n"), &v1);
+	v2.present &= ~(1ull << METRIC_CPU_USER | 1ull << METRIC_CPU_SYSTEM); // not read of v1
 	assert_int_equal(v2.present, v1.present);
 	for (int m = 0; m < METRIC_COUNT; m++)
 		if (scope_has(&v2, (enum metric)m))

@@ -29,7 +29,7 @@ static void start(struct fixture *x, size_t max_slots, uint32_t max_fds)
 {
 	assert_int_equal(layout_init(&x->layout, folder_at(&x->f, "cgroup"), x->f.path), 0);
 	assert_int_equal(tree_new(&x->tree, &x->layout, max_slots), 0);
-	assert_int_equal(cgroups_new(&x->cgroups, &x->layout, max_slots, max_fds, 100), 0);
+	assert_int_equal(cgroups_new(&x->cgroups, &x->layout, max_slots, max_fds), 0);
 }
 
 static int set_up(void **state)
