@@ -90,7 +90,7 @@ int calibration_learn(
 	c->z = malloc(f->n * sizeof(*c->z));
 	int r = x && c->z ? 0 : -ENOMEM;
 	if (r == 0) {
-		season_fill(f->truth, f->n, day, c->z);
+		season_fill(f->lens[LENS_RAW].y, f->n, day, c->z);
 		r = spread_init(&c->spread, c->z, f->n, day, f->lens[LENS_RAW].scale);
 	}
 	c->learnt = r == 0;

@@ -10,6 +10,7 @@
 #include "aggregator/forecast/blend.h"
 #include "aggregator/forecast/calibrate.h"
 #include "aggregator/forecast/front.h"
+#include "aggregator/forecast/peak.h"
 #include "aggregator/forecast/trial.h"
 
 struct forecast_state {
@@ -50,14 +51,15 @@ size_t forecast_state_bytes(const struct forecast_state *s)
 static void serve_level(struct run *r)
 {
 	const struct front *f = &r->front;
+	const double *y = f->lens[LENS_RAW].y;
 	double sum = 0, squares = 0, n = (double)f->known;
 	for (size_t i = 0; i < f->n; i++)
-		if (!isnan(f->truth[i]))
-			sum += f->truth[i];
+		if (!isnan(y[i]))
+			sum += y[i];
 	double mean = n > 0 ? sum / n : 0;
 	for (size_t i = 0; i < f->n; i++)
-		if (!isnan(f->truth[i]))
-			squares += (f->truth[i] - mean) * (f->truth[i] - mean);
+		if (!isnan(y[i]))
+			squares += (y[i] - mean) * (y[i] - mean);
 	// one value says nothing about the spread: assume as much as the level itself
 	double sd = n > 1 ? sqrt(squares / (n - 1)) : fabs(mean);
 	for (size_t h = 0; h < r->o->horizon; h++)
@@ -81,9 +83,14 @@ static void order_and_bound(struct run *r)
 		for (int i = 0; i < QUANTILE_COUNT; i++) {
 			double q = front_bound(&r->front, o->quantiles[h][i]);
 			o->quantiles[h][i] = i ? fmax(q, o->quantiles[h][i - 1]) : q;
-			o->peak[h][i] = h ? fmax(o->peak[h - 1][i], o->quantiles[h][i])
-					  : o->quantiles[h][i];
 		}
+}
+
+static void bound_peaks(struct run *r)
+{
+	for (size_t h = 0; h < r->o->horizon; h++)
+		for (int i = 0; i < QUANTILE_COUNT; i++)
+			r->o->peak[h][i] = front_bound(&r->front, r->o->peak[h][i]);
 }
 
 static double mean_weight(const struct run *r, size_t e)
@@ -177,7 +184,11 @@ static int run_all(struct run *r)
 	o->basis = basis_of(&r->front);
 	if (o->basis != OUTLOOK_EMPTY)
 		error = forecast_known(r);
+	if (error < 0)
+		return error;
 	order_and_bound(r);
+	error = peak_fill(o, &r->blend, &r->trial, &r->front);
+	bound_peaks(r);
 	return error;
 }
 

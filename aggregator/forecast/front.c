@@ -111,18 +111,45 @@ static void set_periods(struct front *f)
 		f->periods[f->n_periods++] = 7 * f->day;
 }
 
+// What lay behind saturated samples: between the sample and its upper bound where that is known,
+// else the mean of the unsaturated values above it, else a quarter more. Models learn "at least
+// this" and do not repeat the clip.
+static void impute_saturated(struct front *f, const struct forecast_input *in, double *y)
+{
+	size_t first = in->n - f->n;
+	for (size_t i = 0; in->saturated && i < f->n; i++) {
+		double seen = in->y[first + i], sum = 0, k = 0;
+		if (!in->saturated[first + i] || !isfinite(seen))
+			continue;
+		f->censored++;
+		double high = in->demand_high ? in->demand_high[first + i] : NAN;
+		if (isfinite(high) && high > seen) {
+			y[i] = (seen + high) / 2;
+			continue;
+		}
+		size_t from = i > 14 * f->day ? i - 14 * f->day : 0;
+		for (size_t j = from; j < f->n && j < i + 14 * f->day; j++)
+			if (f->truth[j] > seen) {
+				sum += f->truth[j];
+				k++;
+			}
+		y[i] = k > 0 ? sum / k : seen + fabs(seen) / 4;
+	}
+}
+
 static int build_lenses(struct front *f, const struct forecast_input *in)
 {
 	struct spread_of s = {0};
-	int r = measure(f->truth, f->n, &s, &f->known);
-	if (r < 0)
-		return r;
-	set_bounds(f, s.least, s.most, in->most);
-	r = add_lens(f, LENS_RAW, 0);
+	int r = add_lens(f, LENS_RAW, 0);
 	if (r < 0)
 		return r;
 	double *y = f->lens[LENS_RAW].y;
 	memcpy(y, f->truth, f->n * sizeof(*y));
+	impute_saturated(f, in, y);
+	r = measure(y, f->n, &s, &f->known);
+	if (r < 0)
+		return r;
+	set_bounds(f, s.least, s.most, in->most);
 	close_short_gaps(y, f->n);
 	fill_lens(f, &f->lens[LENS_RAW], y);
 	if (s.least >= 0 && s.most > s.least) {
@@ -150,7 +177,10 @@ int front_init(struct front *ret, const struct forecast_input *in)
 		if (!f.truth)
 			return -ENOMEM;
 		for (size_t i = 0; i < f.n; i++)
-			f.truth[i] = isfinite(in->y[first + i]) ? in->y[first + i] : NAN;
+			f.truth[i] = isfinite(in->y[first + i]) &&
+						     !(in->saturated && in->saturated[first + i])
+					     ? in->y[first + i]
+					     : NAN;
 		r = build_lenses(&f, in);
 	}
 	if (r < 0)

@@ -209,6 +209,48 @@ static void two_hours_of_minutes_are_enough_for_a_first_band(void **state)
 	outlook_free(o);
 }
 
+static double highest_median(const struct outlook *o)
+{
+	double most = 0;
+	for (size_t h = 0; h < o->horizon; h++)
+		most = fmax(most, o->quantiles[h][QUANTILE_COUNT / 2]);
+	return most;
+}
+
+static void demand_clipped_at_capacity_is_forecast_above_the_clip(void **state)
+{
+	static uint8_t saturated[24 * 20];
+	const double capacity = 190;
+	make_load(24 * 20, 9);
+	for (size_t i = 0; i < 24 * 20; i++) {
+		saturated[i] = y[i] >= capacity;
+		y[i] = fmin(y[i], capacity);
+	}
+	struct forecast_input in = input(24 * 18, 24); // ends before a working day
+	struct outlook *naive = answer(&in);
+	assert_true(highest_median(naive) < capacity + 3);
+	in.saturated = saturated;
+	struct outlook *o = answer(&in);
+	assert_true(o->data_censored > 0);
+	assert_true(highest_median(o) > capacity + 8);
+	outlook_free(naive);
+	outlook_free(o);
+}
+
+static void the_peak_of_a_window_is_above_the_quantile_of_its_steps(void **state)
+{
+	struct rng r;
+	rng_init(&r, 10);
+	for (size_t i = 0; i < 24 * 28; i++)
+		y[i] = 100 + 10 * rng_normal(&r); // errors that come and go
+	struct forecast_input in = input(24 * 28, 24);
+	struct outlook *o = answer(&in);
+	// the median of the maximum of 24 independent values is at about 1.9 deviations
+	assert_true(o->peak[23][4] > 110 && o->peak[23][4] < 130);
+	assert_true(o->quantiles[23][4] < 106);
+	outlook_free(o);
+}
+
 static void a_bad_grid_is_refused(void **state)
 {
 	struct outlook *o;
@@ -231,6 +273,8 @@ int main(void)
 		cmocka_unit_test(a_member_gives_the_same_from_an_origin_in_any_order),
 		cmocka_unit_test(every_series_gets_an_answer),
 		cmocka_unit_test(two_hours_of_minutes_are_enough_for_a_first_band),
+		cmocka_unit_test(demand_clipped_at_capacity_is_forecast_above_the_clip),
+		cmocka_unit_test(the_peak_of_a_window_is_above_the_quantile_of_its_steps),
 		cmocka_unit_test(a_bad_grid_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
