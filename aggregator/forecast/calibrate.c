@@ -60,10 +60,19 @@ struct errors {
 	size_t n;
 };
 
+struct evidence { // what the errors come from
+	const struct blend *blend;
+	const struct trial *trial;
+	const struct front *front;
+};
+
 // Every stride-th error of the bucket's horizons at all origins.
-static void collect(struct errors *x, const struct calibration *c, const struct blend *b,
-	const struct trial *t, const struct front *f, size_t k)
+static void collect(
+	struct errors *x, const struct calibration *c, const struct evidence *e, size_t k)
 {
+	const struct blend *b = e->blend;
+	const struct trial *t = e->trial;
+	const struct front *f = e->front;
 	size_t from = k ? b->bucket_end[k - 1] : 0, end = b->bucket_end[k];
 	size_t stride = (end - from) * t->n_origins / ERRORS_MAX + 1, pair = 0;
 	x->n = 0;
@@ -95,7 +104,7 @@ int calibration_learn(
 	}
 	c->learnt = r == 0;
 	for (size_t k = 0; r == 0 && k < b->n_buckets; k++) {
-		collect(x, c, b, t, f, k);
+		collect(x, c, &(struct evidence){b, t, f}, k);
 		if (learn_bucket(c, k, x->error, x->terms, x->n) < 0)
 			c->learnt = false;
 	}

@@ -140,18 +140,16 @@ static enum outlook_basis basis_of(const struct front *f)
 static int forecast_known(struct run *r)
 {
 	size_t horizon = r->o->horizon;
-	bool use[ENTRIES_MAX];
 	r->rows = calloc(pool_size * horizon * QUANTILE_COUNT, sizeof(*r->rows));
 	if (!r->rows)
 		return -ENOMEM;
 	int error = trial_run(&r->trial, &r->front, horizon, r->in->seed);
 	if (error < 0)
 		return error;
-	memset(use, true, sizeof(use));
-	error = pool_forecast(
-		&r->front, horizon, r->in->seed, use, r->rows, r->ok, &r->o->members_rejected);
-	if (error < 0)
-		return error;
+	int rejected = pool_forecast(&r->front, horizon, r->in->seed, r->rows, r->ok);
+	if (rejected < 0)
+		return rejected;
+	r->o->members_rejected = (size_t)rejected;
 	bool any = false;
 	for (size_t e = 0; e < pool_size; e++)
 		any |= r->ok[e];

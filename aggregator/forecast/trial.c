@@ -142,13 +142,13 @@ void trial_done(struct trial *t)
 	*t = (struct trial){0};
 }
 
-int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, const bool *use,
-	double *rows, bool *ret_ok, size_t *ret_rejected)
+int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, double *rows, bool *ret_ok)
 {
+	int rejected = 0;
 	for (size_t e = 0; e < pool_size; e++) {
 		void *model;
 		ret_ok[e] = false;
-		if (!use[e] || !takes_part(f, &pool[e]))
+		if (!takes_part(f, &pool[e]))
 			continue;
 		struct member_input in = input_of(f, pool[e].lens, horizon, seed);
 		int r = pool[e].ops->create(&model, &in, f->n);
@@ -160,7 +160,7 @@ int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, const bo
 		r = pool[e].ops->forecast(model, f->n, horizon, mine);
 		pool[e].ops->destroy(model);
 		ret_ok[e] = r == 0 && back(f, pool[e].lens, horizon * QUANTILE_COUNT, mine);
-		*ret_rejected += r == 0 && !ret_ok[e];
+		rejected += r == 0 && !ret_ok[e];
 	}
-	return 0;
+	return rejected;
 }

@@ -42,7 +42,6 @@ static inline const float *trial_row(const struct trial *t, size_t entry, size_t
 
 // The forecasts proper: every entry fitted on the whole history, from its end. rows:
 // [entry][horizon][QUANTILE_COUNT], unit of the series; ok[entry] false where there is none. An
-// answer that is not finite, or over 10 times beyond anything seen, is counted in *ret_rejected.
-// entries with use[entry] false are not asked.
-int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, const bool *use,
-	double *rows, bool *ret_ok, size_t *ret_rejected); // -ENOMEM
+// answer that is not finite, or over 10 times beyond anything seen, is rejected. Returns how many
+// were, or -ENOMEM.
+int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, double *rows, bool *ret_ok);
