@@ -309,6 +309,7 @@ static int open_kept(struct line *l, struct why *why)
 	const struct store_options store = {.path = c->store_path[0] ? c->store_path : NULL,
 		.max_entities = c->max_nodes + c->max_pods + 8192,
 		.live_seconds = 600,
+		.live_bytes = 96u << 20, // 5,000 nodes with room for the rest within 300 MiB
 		.retention_10s_ms = 48 * 3600000ll,
 		.retention_5min_ms = 35 * 86400000ll,
 		.retention_1h_ms = 400 * 86400000ll};
