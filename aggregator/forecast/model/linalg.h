@@ -13,7 +13,8 @@
 
 enum { GRAM_LANES = 4 };
 
-#if defined(__x86_64__) && !defined(__clang__)
+// The choice is made before the thread sanitizer is ready for it.
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define MULTIVERSIONED __attribute__((target_clones("avx2", "default")))
 #else
 #define MULTIVERSIONED

@@ -46,7 +46,7 @@ static void on_stream_closed(void *arg)
 {
 	struct rig *rig = arg;
 	rig->stream = NULL;
-	rig->streams_closed++;
+	__atomic_fetch_add(&rig->streams_closed, 1, __ATOMIC_RELAXED);
 }
 
 static void echo(const struct http_request *q, struct http_response *r)
@@ -308,7 +308,7 @@ static void client_streams(struct rig *rig)
 	CHECK(rig, strstr(a, "\r\ndata: xxxx"));
 	close(fd);
 	// the server notices at its next writes
-	for (int i = 0; i < 100 && !rig->streams_closed; i++)
+	for (int i = 0; i < 100 && !__atomic_load_n(&rig->streams_closed, __ATOMIC_RELAXED); i++)
 		usleep(20 * 1000);
 }
 
