@@ -160,8 +160,8 @@ static void write_sentence(
 	const char *blocked = s->would_act || s->kind == STEP_HOLD ? "" : ", but a guard refuses";
 	if (s->kind == STEP_HOLD)
 		snprintf(s->text, sizeof(s->text),
-			"%skeep %u nodes: %.1f cores to provision for, %.1f cores there (%s)",
-			tense, s->from, demand / 1000, capacity / 1000,
+			"%skeep %u node%s: %.1f cores to provision for, %.1f cores there (%s)",
+			tense, s->from, s->from == 1 ? "" : "s", demand / 1000, capacity / 1000,
 			reason_code(s->reasons[s->n_reasons - 1]));
 	else
 		snprintf(s->text, sizeof(s->text),

@@ -135,7 +135,7 @@ function(petrel_skeletons target folder)
 		endif()
 		add_custom_command(OUTPUT ${dir}/${name}.skel.h
 			COMMAND ${BPF_CLANG} -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_${arch} -I${CMAKE_SOURCE_DIR}
-				-I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -Wall -Werror
+				-I${CMAKE_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -Wall -Werror
 				-c ${source} -o ${dir}/${name}.bpf.o
 			COMMAND ${LLVM_STRIP} -g ${dir}/${name}.bpf.o
 			COMMAND ${BPFTOOL} gen skeleton ${dir}/${name}.bpf.o name ${name}_bpf > ${dir}/${name}.skel.h
@@ -156,11 +156,11 @@ endfunction()
 # What needs this kernel and root: tests/bpf/test_*.c become ctest cases (label "bpf", a skip is the
 # exit status 77), tests/bench/bpf/bench_NAME.c the programs behind tests/bench/NAME.
 function(petrel_bpf_tests)
-	if(NOT PETREL_TESTS)
-		return()
-	endif()
 	file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bpf/test_*.c)
 	file(GLOB helpers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bpf/load*.c)
+	if(NOT PETREL_TESTS)
+		set(tests)
+	endif()
 	foreach(test ${tests})
 		get_filename_component(stem ${test} NAME_WE)
 		add_executable(bpf_${stem} ${test} ${helpers})
@@ -173,7 +173,7 @@ function(petrel_bpf_tests)
 	file(GLOB benches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bench/bpf/bench_*.c)
 	foreach(bench ${benches})
 		get_filename_component(stem ${bench} NAME_WE)
-		add_executable(${stem} ${bench} ${helpers} tests/bench/bpf/bench.c)
+		add_executable(${stem} EXCLUDE_FROM_ALL ${bench} ${helpers} tests/bench/bpf/bench.c)
 		target_link_libraries(${stem} PRIVATE agent_probe petrel_bench_bpf)
 	endforeach()
 endfunction()
