@@ -142,41 +142,6 @@ static void pod_row(struct table *t, const cJSON *p)
 	table_cell(t, STYLE_PLAIN, "%s", get_text(p, "uid", "?"));
 }
 
-struct list {
-	const struct column *columns;
-	size_t n_columns;
-	void (*row)(struct table *t, const cJSON *item);
-	const char *none; // said where there is nothing
-};
-
-static int put_list(const struct options *o, const struct list *l, const char *path)
-{
-	struct answer a;
-	int code = client_get(o, path, &a);
-	if (code != EXIT_OK)
-		return code;
-	autobuf out;
-	struct table t;
-	const cJSON *item;
-	buf_init(&out, OUTPUT_MAX_BYTES);
-	table_init(&t, l->columns, l->n_columns, o->output == OUTPUT_WIDE, o->color);
-	cJSON_ArrayForEach (item, get_items(a.json))
-		l->row(&t, item);
-	if (o->output == OUTPUT_JSON) {
-		code = put_json(&a);
-	} else if (t.n_cells == 0) {
-		fprintf(stderr, "petrel: %s\n", l->none);
-	} else {
-		table_print(&t, &out);
-		code = put_out(&out);
-	}
-	table_done(&t);
-	answer_done(&a);
-	return code;
-}
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
 int nodes_verb(int argc, char **argv)
 {
 	static const struct list list = {

@@ -54,36 +54,18 @@ int decisions_verb(int argc, char **argv)
 	static const struct column columns[] = {COLUMN("TIME"), COLUMN("CLUSTER"), COLUMN("GROUP"),
 		COLUMN("KIND"), COLUMN("NODES"), COLUMN("ACTS"), COLUMN("REASONS"),
 		COLUMN("TEXT", .wide = true), COLUMN("PLAN")};
+	static const struct list list = {
+		columns, COUNT(columns), decision_row, "nothing was decided yet"};
 	struct options o;
-	struct answer a;
-	struct table t;
 	char limit[24];
-	autobuf path, out;
+	autobuf path;
 	buf_init(&path, 2048);
-	buf_init(&out, OUTPUT_MAX_BYTES);
 	int code = options_parse(argc, argv, verb_find("decisions"), 0, &o);
 	if (code)
 		return code - 1;
 	client_path(&path, "/api/v1/decisions", "cluster", o.cluster, "group", o.group, "limit",
 		limit_text(o.limit, limit), NULL);
-	code = client_get(&o, path.data, &a);
-	if (code != EXIT_OK)
-		return code;
-	const cJSON *item;
-	table_init(&t, columns, 9, o.output == OUTPUT_WIDE, o.color);
-	cJSON_ArrayForEach (item, get_items(a.json))
-		decision_row(&t, item);
-	if (o.output == OUTPUT_JSON) {
-		code = put_json(&a);
-	} else if (t.n_cells == 0) {
-		fprintf(stderr, "petrel: nothing was decided yet\n");
-	} else {
-		table_print(&t, &out);
-		code = put_out(&out);
-	}
-	table_done(&t);
-	answer_done(&a);
-	return code;
+	return put_list(&o, &list, path.data);
 }
 
 // "1 scale-out, 2 hold"
@@ -118,34 +100,16 @@ int plans_verb(int argc, char **argv)
 {
 	static const struct column columns[] = {
 		COLUMN("TIME"), COLUMN("CLUSTER"), COLUMN("MODE"), COLUMN("STEPS"), COLUMN("ID")};
+	static const struct list list = {
+		columns, COUNT(columns), plan_row, "nothing was decided yet"};
 	struct options o;
-	struct answer a;
-	struct table t;
 	char limit[24];
-	autobuf path, out;
+	autobuf path;
 	buf_init(&path, 2048);
-	buf_init(&out, OUTPUT_MAX_BYTES);
 	int code = options_parse(argc, argv, verb_find("plans"), 0, &o);
 	if (code)
 		return code - 1;
 	client_path(&path, "/api/v1/plans", "cluster", o.cluster, "limit",
 		limit_text(o.limit, limit), NULL);
-	code = client_get(&o, path.data, &a);
-	if (code != EXIT_OK)
-		return code;
-	const cJSON *item;
-	table_init(&t, columns, 5, o.output == OUTPUT_WIDE, o.color);
-	cJSON_ArrayForEach (item, get_items(a.json))
-		plan_row(&t, item);
-	if (o.output == OUTPUT_JSON) {
-		code = put_json(&a);
-	} else if (t.n_cells == 0) {
-		fprintf(stderr, "petrel: nothing was decided yet\n");
-	} else {
-		table_print(&t, &out);
-		code = put_out(&out);
-	}
-	table_done(&t);
-	answer_done(&a);
-	return code;
+	return put_list(&o, &list, path.data);
 }

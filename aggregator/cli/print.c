@@ -36,3 +36,29 @@ const char *limit_text(uint64_t limit, char ret[24])
 	snprintf(ret, 24, "%llu", (unsigned long long)limit);
 	return ret;
 }
+
+int put_list(const struct options *o, const struct list *l, const char *path)
+{
+	struct answer a;
+	int code = client_get(o, path, &a);
+	if (code != EXIT_OK)
+		return code;
+	autobuf out;
+	struct table t;
+	const cJSON *item;
+	buf_init(&out, OUTPUT_MAX_BYTES);
+	table_init(&t, l->columns, l->n_columns, o->output == OUTPUT_WIDE, o->color);
+	cJSON_ArrayForEach (item, get_items(a.json))
+		l->row(&t, item);
+	if (o->output == OUTPUT_JSON) {
+		code = put_json(&a);
+	} else if (t.n_cells == 0) {
+		fprintf(stderr, "petrel: %s\n", l->none);
+	} else {
+		table_print(&t, &out);
+		code = put_out(&out);
+	}
+	table_done(&t);
+	answer_done(&a);
+	return code;
+}

@@ -27,6 +27,15 @@ int completion_verb(int argc, char **argv);
 int put_out(const struct buf *out);
 // The answer as it came, for -o json.
 int put_json(const struct answer *a);
+// A verb that lists: one row per item of the answer of path, or the answer itself for -o json.
+struct list {
+	const struct column *columns;
+	size_t n_columns;
+	void (*row)(struct table *t, const cJSON *item);
+	const char *none; // said where there is nothing
+};
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+int put_list(const struct options *o, const struct list *l, const char *path);
 // Number as an argument of client_path(): NULL if 0.
 const char *limit_text(uint64_t limit, char ret[24]);
 
