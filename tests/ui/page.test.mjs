@@ -68,6 +68,7 @@ describe('keys alone', () => {
 				await page.keyboard.press(key);
 				await page.waitForFunction((h) => location.hash === h, hash);
 			}
+			await page.locator('#filter').waitFor(); // the hash changes before the page is drawn
 			await page.keyboard.press('/');
 			await page.keyboard.type('spot');
 			assert.equal(await page.locator('#filter').inputValue(), 'spot');
