@@ -139,7 +139,12 @@ int demo_new(struct demo **ret, const struct demo_doors *doors, uint64_t history
 	int64_t stored_ms = stored_until(doors->store, from_ms, now_ms);
 	d->from_ms = d->clock_ms =
 		(stored_ms > from_ms ? stored_ms : from_ms) / coarse_ms * coarse_ms;
-	const struct kube_sink sink = {on_node, on_node_gone, on_pod, on_pod_gone, on_synced, d};
+	const struct kube_sink sink = {.on_node = on_node,
+		.on_node_gone = on_node_gone,
+		.on_pod = on_pod,
+		.on_pod_gone = on_pod_gone,
+		.on_synced = on_synced,
+		.arg = d};
 	struct kube kube = sim_kube(d->sim);
 	struct fleet_cluster *cluster;
 	r = fleet_cluster(doors->fleet, DEMO_CLUSTER, &cluster);

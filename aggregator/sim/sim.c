@@ -235,7 +235,7 @@ static int watch(void *self, const struct kube_sink *sink)
 
 struct cloud sim_cloud(struct sim *s)
 {
-	static const struct cloud_ops ops = {"sim", describe_groups};
+	static const struct cloud_ops ops = {.name = "sim", .describe_groups = describe_groups};
 	struct cloud c = {.ops = &ops, .self = s};
 	text_copy(c.cluster, sizeof(c.cluster), s->cluster);
 	return c;
@@ -243,7 +243,7 @@ struct cloud sim_cloud(struct sim *s)
 
 struct kube sim_kube(struct sim *s)
 {
-	static const struct kube_ops ops = {"sim", watch};
+	static const struct kube_ops ops = {.name = "sim", .watch = watch};
 	struct kube k = {.ops = &ops, .self = s};
 	text_copy(k.cluster, sizeof(k.cluster), s->cluster);
 	return k;

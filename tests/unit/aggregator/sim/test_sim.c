@@ -60,7 +60,12 @@ static struct sim *start(struct seen *seen)
 	struct sim *s;
 	const struct sim_options o = {
 		.cluster = "demo", .seed = 7, .on_sample = on_sample, .arg = seen};
-	const struct kube_sink sink = {on_node, on_node_gone, on_pod, on_pod_gone, on_synced, seen};
+	const struct kube_sink sink = {.on_node = on_node,
+		.on_node_gone = on_node_gone,
+		.on_pod = on_pod,
+		.on_pod_gone = on_pod_gone,
+		.on_synced = on_synced,
+		.arg = seen};
 	memset(seen, 0, sizeof(*seen));
 	assert_int_equal(sim_new(&s, &o), 0);
 	struct kube kube = sim_kube(s);
