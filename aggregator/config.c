@@ -36,6 +36,11 @@ static const struct config_key keys[] = {
 		.help = "History (SQLite file); empty: in memory only."),
 	KEY(PATH, audit_path, "audit.path", .initial = "petrel-audit.jsonl",
 		.help = "Audit file: one hash-chained JSON line per plan and outcome."),
+	KEY(PATH, audit_key, "audit.key", .initial = "petrel-audit.key",
+		.help = "Ed25519 key that signs its checkpoints (PEM; made if missing, with the "
+			"public half at PATH.pub); empty: unsigned."),
+	KEY(U64, audit_max_mb, "audit.max_mb", .initial = "256", .most = 65536,
+		.help = "Larger files are moved to PATH.SEQ and the chain goes on; 0: never."),
 	KEY(U64, max_nodes, "limits.nodes", .initial = "20000", .least = 1, .most = 200000,
 		.help = "Most nodes kept; further ones are refused and counted."),
 	KEY(U64, max_pods, "limits.pods", .initial = "400000", .least = 1, .most = 4000000,

@@ -14,7 +14,8 @@ struct aggregator_config {
 	char *tls_ca, *tls_cert, *tls_key, *tls_crl;
 	char *http_address;
 	uint64_t http_port;
-	char *store_path, *audit_path;
+	char *store_path, *audit_path, *audit_key;
+	uint64_t audit_max_mb;
 	uint64_t max_nodes, max_pods;
 	uint64_t decide_every_ms;
 	uint64_t forecast_budget_permille;

@@ -294,7 +294,11 @@ static int each_audit(void *arg, size_t limit,
 
 static int open_audit(struct line *l, struct why *why)
 {
-	const struct audit_options o = {.path = l->config->audit_path, .wall_ms = clock_wall_ms};
+	const struct aggregator_config *c = l->config;
+	const struct audit_options o = {.path = c->audit_path,
+		.key_path = c->audit_key[0] ? c->audit_key : NULL,
+		.max_bytes = c->audit_max_mb << 20,
+		.wall_ms = clock_wall_ms};
 	return audit_open(&l->audit, &o, why);
 }
 

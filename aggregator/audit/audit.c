@@ -2,27 +2,40 @@
 #include "aggregator/audit/audit.h"
 
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregator/audit/head.h"
+#include "aggregator/audit/key.h"
 #include "aggregator/audit/line.h"
+#include "proto/base/text.h"
 
-enum { TAIL_MAX_BYTES = 4 << 20 };
+enum {
+	TAIL_MAX_BYTES = 4 << 20,
+	BATCH_MAX_BYTES = 2 * AUDIT_LINE_MAX_BYTES,
+	CHECKPOINT_LINES = 256,
+	CHECKPOINT_MS = 60000,
+};
 
 struct audit {
 	struct audit_options o;
 	char *path;
 	int fd;
-	off_t size; // of whole lines
-	uint64_t seq;
-	char hash[AUDIT_HASH_TEXT]; // of the last line
+	off_t size;             // of whole lines
+	struct audit_head last; // line
+	uint64_t checkpoint_seq;
+	int64_t checkpoint_ms;
+	EVP_PKEY *key;
 	bool failed;
-	struct buf line;
+	struct buf lines; // of one append
 };
 
 static int fail(struct audit *a, struct why *why, int error, const char *what)
@@ -33,12 +46,12 @@ static int fail(struct audit *a, struct why *why, int error, const char *what)
 
 // Writes all of it at the end of the whole lines; what was written of it before an error is cut
 // off again.
-static int write_line(struct audit *a, struct why *why)
+static int write_lines(struct audit *a, struct why *why)
 {
 	size_t done = 0;
-	while (done < a->line.len) {
+	while (done < a->lines.len) {
 		ssize_t n = pwrite(
-			a->fd, a->line.data + done, a->line.len - done, a->size + (off_t)done);
+			a->fd, a->lines.data + done, a->lines.len - done, a->size + (off_t)done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -58,24 +71,87 @@ static int write_line(struct audit *a, struct why *why)
 	return 0;
 }
 
-static int append(struct audit *a, const struct audit_entry *e, struct why *why)
+static int append(struct audit *a, const struct audit_entry *entries, size_t n, struct why *why)
 {
-	struct audit_entry numbered = *e;
-	char hash[AUDIT_HASH_TEXT];
-	numbered.seq = a->seq + 1;
-	numbered.ts_ms = a->o.wall_ms();
-	buf_reset(&a->line);
-	int failed = audit_line_print(&a->line, &numbered, a->hash, hash);
-	if (failed)
-		return why_set(why, failed, WHY_BUG, "%s: an entry too large", a->path);
-	failed = write_line(a, why);
+	struct audit_head last = a->last;
+	buf_reset(&a->lines);
+	for (size_t i = 0; i < n; i++) {
+		struct audit_entry numbered = entries[i];
+		char prev[AUDIT_HASH_TEXT];
+		memcpy(prev, last.hash, sizeof(prev));
+		numbered.seq = ++last.seq;
+		numbered.ts_ms = a->o.wall_ms();
+		int failed = audit_line_print(&a->lines, &numbered, prev, last.hash);
+		if (failed)
+			return why_set(why, failed, WHY_BUG, "%s: entries too large", a->path);
+	}
+	int failed = write_lines(a, why);
 	if (failed)
 		return failed;
-	a->size += (off_t)a->line.len;
-	a->seq++;
-	memcpy(a->hash, hash, sizeof(hash));
+	a->size += (off_t)a->lines.len;
+	a->last = last;
 	a->failed = false;
 	return 0;
+}
+
+static int checkpoint(struct audit *a, struct why *why)
+{
+	struct buf body;
+	buf_init(&body, 1024);
+	int r = audit_head_print(&body, a->key, "checkpoint", &a->last);
+	const struct audit_entry e = {
+		.kind = "checkpoint", .cluster = "", .id = "", .json = body.data};
+	r = r < 0 ? why_set(why, r, WHY_BUG, "%s: cannot sign", a->path) : append(a, &e, 1, why);
+	buf_done(&body);
+	if (r == 0) {
+		a->checkpoint_seq = a->last.seq;
+		a->checkpoint_ms = a->o.wall_ms();
+	}
+	return r;
+}
+
+static int open_file(struct audit *a, int flags, struct why *why)
+{
+	a->fd = open(a->path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0640);
+	if (a->fd < 0)
+		return why_set(why, -errno, WHY_DENIED, "%s: %s", a->path, strerror(errno));
+	if (flock(a->fd, LOCK_EX | LOCK_NB) < 0)
+		return why_set(why, -EBUSY, WHY_DENIED, "%s: another process writes it", a->path);
+	return 0;
+}
+
+// Moves the file away; the chain goes on in a new one. Without a new one all stays as it is.
+static void rotate(struct audit *a)
+{
+	char away[4096];
+	int old = a->fd;
+	if (snprintf(away, sizeof(away), "%s.%llu", a->path, (unsigned long long)a->last.seq) >=
+			(int)sizeof(away) ||
+		rename(a->path, away) < 0)
+		return;
+	if (open_file(a, O_EXCL, NULL) < 0) {
+		if (a->fd >= 0)
+			close(a->fd);
+		a->fd = old;
+		rename(away, a->path);
+		return;
+	}
+	close(old);
+	a->size = 0;
+}
+
+// What follows an append: none of it can make the lines undone that are on the disk.
+static void after_append(struct audit *a)
+{
+	bool full = a->o.max_bytes > 0 && (uint64_t)a->size >= a->o.max_bytes;
+	int64_t since_ms = a->o.wall_ms() - a->checkpoint_ms;
+	if (a->key && (full || a->last.seq - a->checkpoint_seq >= CHECKPOINT_LINES ||
+			      since_ms >= CHECKPOINT_MS || since_ms < 0))
+		checkpoint(a, NULL);
+	if (full)
+		rotate(a);
+	if (a->key)
+		audit_head_write(a->path, a->key, &a->last);
 }
 
 static bool is_json(const char *text, size_t len)
@@ -85,7 +161,7 @@ static bool is_json(const char *text, size_t len)
 	return tree;
 }
 
-int audit_append(struct audit *a, const struct audit_entry *e, struct why *why)
+static int check_entry(const struct audit_entry *e, struct why *why)
 {
 	size_t len = strlen(e->json);
 	if (!*e->kind || strlen(e->kind) > AUDIT_MAX_NAME_BYTES ||
@@ -95,7 +171,25 @@ int audit_append(struct audit *a, const struct audit_entry *e, struct why *why)
 	if (!is_json(e->json, len))
 		return why_set(
 			why, -EINVAL, WHY_BUG, "audit: the body of \"%.32s\" is not JSON", e->kind);
-	return append(a, e, why);
+	return 0;
+}
+
+int audit_append_all(struct audit *a, const struct audit_entry *entries, size_t n, struct why *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		int failed = check_entry(&entries[i], why);
+		if (failed)
+			return failed;
+	}
+	int failed = n > 0 ? append(a, entries, n, why) : 0;
+	if (!failed && n > 0)
+		after_append(a);
+	return failed;
+}
+
+int audit_append(struct audit *a, const struct audit_entry *e, struct why *why)
+{
+	return audit_append_all(a, e, 1, why);
 }
 
 bool audit_ok(const struct audit *a)
@@ -105,18 +199,18 @@ bool audit_ok(const struct audit *a)
 
 uint64_t audit_seq(const struct audit *a)
 {
-	return a->seq;
+	return a->last.seq;
 }
 
-// The last bytes of the file, at most max, into a new buffer.
-static int read_end(struct audit *a, off_t size, size_t max, char **ret, size_t *ret_len)
+// The last bytes of a file, at most max, into a new buffer.
+static int read_end(int fd, off_t size, size_t max, char **ret, size_t *ret_len)
 {
 	size_t len = size < (off_t)max ? (size_t)size : max, done = 0;
 	char *data = malloc(len + 1);
 	if (!data)
 		return -ENOMEM;
 	while (done < len) {
-		ssize_t n = pread(a->fd, data + done, len - done, size - (off_t)(len - done));
+		ssize_t n = pread(fd, data + done, len - done, size - (off_t)(len - done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -131,6 +225,35 @@ static int read_end(struct audit *a, off_t size, size_t max, char **ret, size_t 
 	return 0;
 }
 
+// Number and hash of the last whole line of a file, and how many bytes stand after it.
+static int read_last(int fd, off_t size, struct audit_head *ret, size_t *ret_torn)
+{
+	char *end = NULL;
+	size_t len;
+	int failed = read_end(fd, size, AUDIT_LINE_MAX_BYTES * 2, &end, &len);
+	if (failed)
+		return failed;
+	char *newline = memrchr(end, '\n', len);
+	if (newline) {
+		char *before = memrchr(end, '\n', (size_t)(newline - end));
+		char *start = before ? before + 1 : end;
+		struct audit_entry e;
+		struct audit_proof proof;
+		*newline = 0;
+		failed = audit_line_parse(start, (size_t)(newline - start), &e, &proof);
+		if (!failed) {
+			ret->seq = e.seq;
+			memcpy(ret->hash, proof.hash, sizeof(ret->hash));
+			audit_line_done(&proof);
+		}
+	} else if (len == AUDIT_LINE_MAX_BYTES * 2) {
+		failed = -EBADMSG;
+	}
+	*ret_torn = newline ? len - (size_t)(newline + 1 - end) : len;
+	free(end);
+	return failed;
+}
+
 static int recovered(struct audit *a, size_t torn, struct why *why)
 {
 	char body[64];
@@ -142,49 +265,71 @@ static int recovered(struct audit *a, size_t torn, struct why *why)
 		return fail(a, why, -errno, "cutting an unfinished line off");
 	}
 	const struct audit_entry e = {.kind = "recovered", .cluster = "", .id = "", .json = b.data};
-	int failed = append(a, &e, why);
+	int failed = append(a, &e, 1, why);
 	buf_done(&b);
 	return failed;
+}
+
+// The newest file that was moved away: the highest number after PATH. in its directory.
+static void find_moved(const char *path, char *ret, size_t room)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	char *dir = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+	DIR *d = dir ? opendir(dir) : NULL;
+	uint64_t newest = 0, seq;
+	size_t len = strlen(base);
+	*ret = '\0';
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (strncmp(e->d_name, base, len) == 0 && e->d_name[len] == '.' &&
+			text_to_u64(e->d_name + len + 1, &seq) == 0 && seq > newest)
+			newest = seq;
+	if (newest > 0)
+		snprintf(ret, room, "%s.%llu", path, (unsigned long long)newest);
+	if (d)
+		closedir(d);
+	free(dir);
+}
+
+// An empty file goes on where the one that was moved away ends; without such a one it begins.
+static int resume_after_move(struct audit *a, struct why *why)
+{
+	char moved[4096];
+	struct stat st;
+	size_t torn = 0;
+	find_moved(a->path, moved, sizeof(moved));
+	if (!*moved)
+		return 0;
+	int fd = open(moved, O_RDONLY | O_CLOEXEC);
+	int failed =
+		fd < 0 || fstat(fd, &st) < 0 ? -errno : read_last(fd, st.st_size, &a->last, &torn);
+	if (fd >= 0)
+		close(fd);
+	return failed ? why_set(why, failed, WHY_DENIED,
+				"%s: cannot read where the chain ended: %s", moved,
+				strerror(-failed))
+		      : 0;
 }
 
 // Finds the last whole line and takes sequence and hash from it.
 static int resume(struct audit *a, struct why *why)
 {
 	struct stat st;
-	char *end = NULL;
-	size_t len;
+	size_t torn;
 	if (fstat(a->fd, &st) < 0)
 		return fail(a, why, -errno, "fstat");
-	memset(a->hash, '0', AUDIT_HASH_TEXT - 1);
+	memset(a->last.hash, '0', AUDIT_HASH_TEXT - 1);
 	if (st.st_size == 0)
-		return 0;
-	int failed = read_end(a, st.st_size, AUDIT_LINE_MAX_BYTES * 2, &end, &len);
-	if (failed)
-		return fail(a, why, failed, "read");
-	char *newline = memrchr(end, '\n', len);
-	size_t torn = newline ? len - (size_t)(newline + 1 - end) : len;
-	a->size = st.st_size - (off_t)torn;
-	if (newline) {
-		char *before = memrchr(end, '\n', (size_t)(newline - end));
-		char *start = before ? before + 1 : end;
-		struct audit_entry e;
-		struct audit_proof proof;
-		*newline = 0;
-		failed = audit_line_parse(start, (size_t)(newline - start), &e, &proof);
-		if (!failed) {
-			a->seq = e.seq;
-			memcpy(a->hash, proof.hash, sizeof(a->hash));
-			audit_line_done(&proof);
-		}
-	} else if (len == AUDIT_LINE_MAX_BYTES * 2) {
-		failed = -EBADMSG;
-	}
-	free(end);
-	if (failed)
+		return resume_after_move(a, why);
+	int failed = read_last(a->fd, st.st_size, &a->last, &torn);
+	if (failed == -EBADMSG)
 		return why_set(why, -EBADMSG, WHY_DENIED,
 			"%s: its last line is not one of ours, or was changed: look at it, move it "
 			"away",
 			a->path);
+	if (failed)
+		return fail(a, why, failed, "read");
+	a->size = st.st_size - (off_t)torn;
 	return torn ? recovered(a, torn, why) : 0;
 }
 
@@ -194,21 +339,21 @@ int audit_open(struct audit **ret, const struct audit_options *o, struct why *wh
 	if (!a)
 		return why_set(why, -ENOMEM, WHY_RETRY, "audit: no memory");
 	a->o = *o;
-	buf_init(&a->line, AUDIT_LINE_MAX_BYTES);
+	a->fd = -1;
 	a->path = strdup(o->path);
-	a->fd = open(o->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	int failed = 0;
-	if (!a->path || a->fd < 0)
-		failed = why_set(why, a->path ? -errno : -ENOMEM, WHY_DENIED, "%s: %s", o->path,
-			strerror(errno));
-	else if (flock(a->fd, LOCK_EX | LOCK_NB) < 0)
-		failed = why_set(why, -EBUSY, WHY_DENIED, "%s: another process writes it", o->path);
-	else
+	buf_init(&a->lines, BATCH_MAX_BYTES);
+	int failed = a->path ? open_file(a, 0, why)
+			     : why_set(why, -ENOMEM, WHY_RETRY, "audit: no memory");
+	if (!failed && o->key_path)
+		failed = audit_key_open(o->key_path, &a->key, why);
+	if (!failed)
 		failed = resume(a, why);
 	if (failed) {
 		audit_close(a);
 		return failed;
 	}
+	a->checkpoint_seq = a->last.seq;
+	a->checkpoint_ms = o->wall_ms();
 	*ret = a;
 	return 0;
 }
@@ -219,7 +364,8 @@ void audit_close(struct audit *a)
 		return;
 	if (a->fd >= 0)
 		close(a->fd);
-	buf_done(&a->line);
+	EVP_PKEY_free(a->key);
+	buf_done(&a->lines);
 	free(a->path);
 	free(a);
 }
@@ -229,7 +375,7 @@ int audit_tail(struct audit *a, size_t limit,
 {
 	char *end;
 	size_t len;
-	int result = read_end(a, a->size, TAIL_MAX_BYTES, &end, &len);
+	int result = read_end(a->fd, a->size, TAIL_MAX_BYTES, &end, &len);
 	if (result < 0)
 		return result;
 	while (len > 0 && limit > 0 && result == 0) {

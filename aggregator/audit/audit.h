@@ -7,9 +7,12 @@
 // the caller does nothing voluntary meanwhile. Line:
 //   {"seq":7,"ts_ms":…,"prev":"<hex>","kind":"plan","cluster":"…","id":"…","body":{…},"hash":"<hex>"}
 // where hash is over all bytes before `,"hash"` and prev is the hash of line seq - 1 (zeros before
-// the first). After a crash an unfinished last line, which nobody was told of, is cut off and a
-// line "recovered" says how long it was. One process per file (flock). Thread: the loop. Blocks for
-// one write and fsync (0.1 to 10 ms): for plans and acts, not samples.
+// the first). With a key, every 256 lines and every minute of appending a line "checkpoint" carries
+// an Ed25519 signature over the line before it, and PATH.head says, signed, how far the file
+// reaches. A file over max_bytes is moved to PATH.SEQ (its last line's number) and the chain goes
+// on in a new one. After a crash an unfinished last line, which nobody was told of, is cut off and
+// a line "recovered" says how long it was. One process per file (flock). Thread: the loop. Blocks
+// for one write and fsync (0.1 to 10 ms): for plans and acts, not samples.
 #pragma once
 
 #include "proto/base/buf.h"
@@ -24,6 +27,8 @@ enum { AUDIT_MAX_BODY_BYTES = 1 << 20, AUDIT_MAX_NAME_BYTES = 255, AUDIT_HASH_TE
 struct audit;
 struct audit_options {
 	const char *path;
+	const char *key_path;     // private key, made with PATH.pub if missing; NULL: no signatures
+	uint64_t max_bytes;       // 0: never moved away
 	int64_t (*wall_ms)(void); // the clock; must be given
 };
 // Opens or makes; checks the last line. -EBUSY if another process has it, -EBADMSG if the end of
@@ -44,6 +49,8 @@ struct audit_entry {   // borrowed for the call
 // nothing was written and audit_ok() is false (after an error of the disk) until an append succeeds
 // again.
 int audit_append(struct audit *a, const struct audit_entry *e, struct why *why);
+// The same for many lines with one wait for the disk: all are written or none.
+int audit_append_all(struct audit *a, const struct audit_entry *entries, size_t n, struct why *why);
 bool audit_ok(const struct audit *a);
 uint64_t audit_seq(const struct audit *a); // of the last line, 0 if there is none
 
@@ -54,9 +61,14 @@ int audit_tail(struct audit *a, size_t limit,
 
 struct audit_report {
 	uint64_t entries, first_seq, last_seq;
-	uint64_t bad_line; // number of the first line that breaks the chain; 0: none
-	char text[192];    // what is wrong with it
+	uint64_t checkpoints; // signatures that were proven
+	uint64_t signed_seq;  // the last line under a proven signature; 0: none
+	bool head_checked;    // PATH.head was there and proven: nothing is missing at the end
+	uint64_t bad_line;    // number of the first line that breaks the chain; 0: none
+	char text[192];       // what is wrong, with the file's name
 };
-// Reads a whole file and checks every line. 0: whole; -EBADMSG: see the report; -errno of the file
-// system. A cut of whole lines at the end cannot be seen in the file itself: compare last_seq.
-int audit_verify(const char *path, struct audit_report *ret);
+// Reads whole files, oldest first, as one chain and checks every line. public_key_path NULL:
+// signatures are not looked at. 0: whole; -EBADMSG: see the report; -errno of the file system
+// (text names the file). Without a head, a cut of whole lines at the end cannot be seen.
+int audit_verify(const char *const *paths, size_t n_paths, const char *public_key_path,
+	struct audit_report *ret);

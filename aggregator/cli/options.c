@@ -30,6 +30,7 @@ static const struct option_info infos[OPTION_COUNT] = {
 	[OPTION_DELAY] = {"delay", 'd', "SECONDS", NULL, "between refreshes (default 2)"},
 	[OPTION_CERT] = {"cert", 0, "FILE", NULL,
 		"a certificate whose end is checked; may be given more than once"},
+	[OPTION_KEY] = {"key", 0, "FILE", NULL, "public key of the audit file's signatures (PEM)"},
 	[OPTION_TIMEOUT] = {"timeout", 0, "SECONDS", NULL, "give up after this time (default 10)"},
 	[OPTION_CA] = {"ca", 0, "FILE", NULL, "CA of an https:// server (PEM)"},
 	[OPTION_NO_COLOR] = {"no-color", 0, NULL, NULL,
@@ -115,6 +116,7 @@ static int take_text(const struct parse *p, enum verb_option o, const char *valu
 		[OPTION_HORIZON] = &r->horizon,
 		[OPTION_SORT] = &r->sort,
 		[OPTION_CA] = &r->ca,
+		[OPTION_KEY] = &r->key,
 	};
 	if (!value[0])
 		return bad_value(p, o, "''");

@@ -22,6 +22,7 @@ enum verb_option {
 	OPTION_ITERATIONS,
 	OPTION_DELAY,
 	OPTION_CERT,
+	OPTION_KEY,
 	OPTION_TIMEOUT,
 	OPTION_CA,
 	OPTION_NO_COLOR,
@@ -50,7 +51,8 @@ struct options {
 	const struct verb *verb;
 	const char *server; // without a slash at its end
 	enum output output;
-	const char *cluster, *group, *node, *kind, *horizon, *sort, *ca; // NULL if not given
+	const char *cluster, *group, *node, *kind, *horizon, *sort, *ca,
+		*key; // NULL if not given
 	const char *certs[OPTIONS_MAX_CERTS];
 	size_t n_certs;
 	uint64_t limit;      // 0: not given

@@ -49,10 +49,14 @@ const struct verb verbs[] = {
 		OPTIONS_SERVER | OPTION(CLUSTER), "PLAN-OR-GROUP",
 		"  petrel explain web\n"
 		"  petrel explain 3f9ac2                      the beginning of a plan's id\n"},
-	{"audit", "the newest lines of the audit file", audit_verb, OPTIONS_SERVER | OPTION(LIMIT),
-		"",
+	{"audit", "the newest lines of the audit file, or a proof that files are whole", audit_verb,
+		OPTIONS_SERVER | OPTION(LIMIT) | OPTION(KEY), "[verify FILE...]",
 		"  petrel audit --limit 20\n"
-		"  petrel audit -o wide                       with the chain's hashes\n"},
+		"  petrel audit -o wide                       with the chain's hashes\n"
+		"  petrel audit verify audit.jsonl --key audit.key.pub\n"
+		"                                             finds any edit, cut or swap, without "
+		"a "
+		"server\n"},
 	{"doctor", "what is missing here and there, in plain words", doctor_verb,
 		OPTIONS_SERVER | OPTION(CERT), "",
 		"  petrel doctor\n"

@@ -36,6 +36,9 @@ _petrel() {
 	--cert)
 		COMPREPLY=($(compgen -f -- "$word"))
 		return ;;
+	--key)
+		COMPREPLY=($(compgen -f -- "$word"))
+		return ;;
 	--timeout)
 		return ;;
 	--ca)
@@ -52,7 +55,7 @@ _petrel() {
 	decisions) words=' --server --output --cluster --group --limit --timeout --ca --no-color --help' ;;
 	plans) words=' --server --output --cluster --limit --timeout --ca --no-color --help' ;;
 	explain) words=' --server --output --cluster --timeout --ca --no-color --help' ;;
-	audit) words=' --server --output --limit --timeout --ca --no-color --help' ;;
+	audit) words=' --server --output --limit --key --timeout --ca --no-color --help' ;;
 	doctor) words=' --server --output --cert --timeout --ca --no-color --help' ;;
 	completion) words='bash|zsh|fish --help' ;;
 	help) words='status top nodes groups pods forecast decisions plans explain audit doctor completion' ;;

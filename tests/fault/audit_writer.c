@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 		return 2;
 	if (strcmp(argv[1], "write") == 0)
 		return write_on(argv[2]);
-	int r = audit_verify(argv[2], &report);
+	int r = audit_verify((const char *const *)&argv[2], 1, NULL, &report);
 	printf("%llu %llu %s\n", (unsigned long long)report.first_seq,
 		(unsigned long long)report.last_seq, r ? report.text : "");
 	return r ? 1 : 0;

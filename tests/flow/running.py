@@ -62,7 +62,7 @@ def aggregator(folder, *settings):
     http, data, urgent, feed = (free_port() for _ in range(4))
     folder = pathlib.Path(folder)
     values = {
-        "demo.enabled": "yes", "demo.history": "2h", "store.path": "", "audit.path": folder / "audit.jsonl",
+        "demo.enabled": "yes", "demo.history": "2h", "store.path": "", "audit.path": folder / "audit.jsonl", "audit.key": folder / "audit.key",
         "lanes.insecure": "yes", "lanes.data": f"tcp://127.0.0.1:{data}", "lanes.urgent": f"tcp://127.0.0.1:{urgent}",
         "feed.url": f"tcp://127.0.0.1:{feed}", "http.port": http, "decide.every": "2s",
     }

@@ -7,6 +7,7 @@
 
 #include "aggregator/audit/audit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,7 +36,13 @@ static int make_dir(void **state)
 
 static int drop_dir(void **state)
 {
-	unlink(path);
+	DIR *d = opendir(dir);
+	char name[400];
+	for (struct dirent *e; (e = readdir(d));) {
+		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
+		unlink(name);
+	}
+	closedir(d);
 	return rmdir(dir);
 }
 
@@ -145,7 +152,7 @@ static void expect_broken(void (*change)(char *text, size_t *len), uint64_t line
 		assert_int_equal(
 			audit_append(a, ENTRY("plan", "c", "p", "{\"cost\":100}"), NULL), 0);
 	audit_close(a);
-	assert_int_equal(audit_verify(path, &report), 0);
+	assert_int_equal(audit_verify((const char *const[]){path}, 1, NULL, &report), 0);
 	assert_int_equal(report.entries, 4);
 	int fd = open(path, O_RDWR);
 	size_t len = (size_t)read(fd, text, sizeof(text) - 1);
@@ -154,7 +161,7 @@ static void expect_broken(void (*change)(char *text, size_t *len), uint64_t line
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(pwrite(fd, text, len, 0), len);
 	close(fd);
-	assert_int_equal(audit_verify(path, &report), -EBADMSG);
+	assert_int_equal(audit_verify((const char *const[]){path}, 1, NULL, &report), -EBADMSG);
 	assert_int_equal(report.bad_line, line);
 }
 
@@ -210,21 +217,174 @@ static void a_cut_line_is_found(void **state)
 	expect_broken(cut_the_end, 4);
 }
 
+static int64_t later_ms; // added to the clock
+
+static int64_t moving_ms(void)
+{
+	return 1700000000123 + later_ms;
+}
+
+static struct audit *opened_signed(uint64_t max_bytes)
+{
+	static char key[128];
+	struct audit *a;
+	struct why why = {0};
+	snprintf(key, sizeof(key), "%s/key", dir);
+	const struct audit_options o = {
+		.path = path, .key_path = key, .max_bytes = max_bytes, .wall_ms = moving_ms};
+	if (audit_open(&a, &o, &why))
+		fail_msg("%s", why.text);
+	return a;
+}
+
+static int verify_signed(const char *const *paths, size_t n, struct audit_report *report)
+{
+	char public[128];
+	snprintf(public, sizeof(public), "%s/key.pub", dir);
+	return audit_verify(paths, n, public, report);
+}
+
+static void append_plans(struct audit *a, int n)
+{
+	for (int i = 0; i < n; i++)
+		assert_int_equal(
+			audit_append(a, ENTRY("plan", "c", "p", "{\"cost\":100}"), NULL), 0);
+}
+
+static void many_lines_are_one_append(void **state)
+{
+	struct audit *a = opened();
+	const struct audit_entry good = *ENTRY("intent", "c", "p", "{}");
+	const struct audit_entry lines[] = {good, good, good};
+	const struct audit_entry with_bad[] = {good, *ENTRY("intent", "c", "p", "{")};
+	struct audit_report report;
+	assert_int_equal(audit_append_all(a, lines, 3, NULL), 0);
+	assert_int_equal(audit_append_all(a, with_bad, 2, NULL), -EINVAL);
+	assert_int_equal(audit_seq(a), 3);
+	audit_close(a);
+	assert_int_equal(audit_verify((const char *const[]){path}, 1, NULL, &report), 0);
+	assert_int_equal(report.last_seq, 3);
+}
+
+static void checkpoints_are_signed_by_count_and_by_time(void **state)
+{
+	struct audit *a = opened_signed(0);
+	struct audit_report report;
+	append_plans(a, 256); // and the 257th is the checkpoint
+	assert_int_equal(audit_seq(a), 257);
+	later_ms += 60000;
+	append_plans(a, 1);
+	assert_int_equal(audit_seq(a), 259);
+	audit_close(a);
+	assert_int_equal(verify_signed((const char *const[]){path}, 1, &report), 0);
+	assert_int_equal(report.checkpoints, 2);
+	assert_int_equal(report.signed_seq, 259);
+	assert_true(report.head_checked);
+}
+
+static void whole_lines_cut_off_the_end_are_found(void **state)
+{
+	struct audit *a = opened_signed(0);
+	struct audit_report report;
+	struct stat st;
+	append_plans(a, 3);
+	assert_int_equal(stat(path, &st), 0);
+	append_plans(a, 2);
+	audit_close(a);
+	assert_int_equal(truncate(path, st.st_size), 0);
+	assert_int_equal(audit_verify((const char *const[]){path}, 1, NULL, &report), 0);
+	assert_int_equal(verify_signed((const char *const[]){path}, 1, &report), -EBADMSG);
+	assert_non_null(strstr(report.text, "missing at the end"));
+}
+
+static void a_chain_made_again_is_not_signed(void **state)
+{
+	struct audit *a = opened_signed(0);
+	struct audit_report report;
+	append_plans(a, 3);
+	audit_close(a);
+	unlink(path); // the forger writes a whole new chain of as many lines
+	a = opened();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(audit_append(a, ENTRY("plan", "c", "p", "{}"), NULL), 0);
+	audit_close(a);
+	assert_int_equal(verify_signed((const char *const[]){path}, 1, &report), -EBADMSG);
+}
+
+static void another_key_proves_nothing(void **state)
+{
+	struct audit *a = opened_signed(0);
+	struct audit_report report;
+	char key[128];
+	append_plans(a, 300);
+	audit_close(a);
+	snprintf(key, sizeof(key), "%s/key", dir);
+	unlink(key);
+	a = opened_signed(0); // makes a new key
+	audit_close(a);
+	snprintf(key, sizeof(key), "%s.head", path);
+	unlink(key);
+	assert_int_equal(verify_signed((const char *const[]){path}, 1, &report), -EBADMSG);
+	assert_int_equal(report.bad_line, 257);
+}
+
+static void a_large_file_is_moved_and_the_chain_goes_on(void **state)
+{
+	struct audit *a = opened_signed(2000);
+	struct audit_report report;
+	char moved[128];
+	while (access(path, F_OK) == 0 && audit_seq(a) < 100) {
+		struct stat st;
+		append_plans(a, 1);
+		assert_int_equal(stat(path, &st), 0);
+		if (st.st_size == 0)
+			break;
+	}
+	snprintf(moved, sizeof(moved), "%s.%d", path, (int)audit_seq(a));
+	assert_int_equal(access(moved, F_OK), 0);
+	uint64_t before = audit_seq(a);
+	audit_close(a); // right after the move, before any line of the new file
+	a = opened_signed(2000);
+	assert_int_equal(audit_seq(a), before);
+	append_plans(a, 2);
+	audit_close(a);
+	assert_int_equal(verify_signed((const char *const[]){moved, path}, 2, &report), 0);
+	assert_int_equal(report.last_seq, before + 2);
+	assert_int_equal(verify_signed((const char *const[]){path, moved}, 2, &report), -EBADMSG);
+}
+
+static void the_private_key_is_for_its_owner_only(void **state)
+{
+	struct stat st;
+	char key[128];
+	audit_close(opened_signed(0));
+	snprintf(key, sizeof(key), "%s/key", dir);
+	assert_int_equal(stat(key, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(lines_come_back_newest_first, make_dir, drop_dir),
+		TEST(many_lines_are_one_append),
+		TEST(checkpoints_are_signed_by_count_and_by_time),
+		TEST(whole_lines_cut_off_the_end_are_found),
+		TEST(a_chain_made_again_is_not_signed),
+		TEST(another_key_proves_nothing),
+		TEST(a_large_file_is_moved_and_the_chain_goes_on),
+		TEST(the_private_key_is_for_its_owner_only),
+		TEST(lines_come_back_newest_first),
 		cmocka_unit_test_setup_teardown(
 			what_is_no_json_or_too_large_is_refused_and_not_written, make_dir,
 			drop_dir),
-		cmocka_unit_test_setup_teardown(
-			an_unfinished_last_line_is_cut_off_and_told, make_dir, drop_dir),
-		cmocka_unit_test_setup_teardown(
-			a_changed_last_line_is_refused_and_left_alone, make_dir, drop_dir),
-		cmocka_unit_test_setup_teardown(an_edit_is_found, make_dir, drop_dir),
-		cmocka_unit_test_setup_teardown(a_removed_line_is_found, make_dir, drop_dir),
-		cmocka_unit_test_setup_teardown(swapped_lines_are_found, make_dir, drop_dir),
-		cmocka_unit_test_setup_teardown(a_cut_line_is_found, make_dir, drop_dir),
+		TEST(an_unfinished_last_line_is_cut_off_and_told),
+		TEST(a_changed_last_line_is_refused_and_left_alone),
+		TEST(an_edit_is_found),
+		TEST(a_removed_line_is_found),
+		TEST(swapped_lines_are_found),
+		TEST(a_cut_line_is_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
