@@ -112,6 +112,17 @@ static void times_survive_a_round_trip(void **state)
 	assert_string_equal(text, "1969-12-31T23:59:59.999Z");
 }
 
+static void hmac_matches_rfc_4231(void **state)
+{
+	uint8_t key[20], mac[32];
+	char text[65];
+	memset(key, 0x0b, sizeof(key));
+	hash_hmac_sha256(key, sizeof(key), "Hi There", 8, mac);
+	text_to_hex(mac, sizeof(mac), text);
+	assert_string_equal(
+		text, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+}
+
 static void crc32c_matches_the_published_vectors(void **state)
 {
 	// RFC 3720 appendix B.4
@@ -146,6 +157,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_whole_or_refused),
 		cmocka_unit_test(names_exclude_what_could_escape_a_path_or_a_terminal),
 		cmocka_unit_test(times_survive_a_round_trip),
+		cmocka_unit_test(hmac_matches_rfc_4231),
 		cmocka_unit_test(crc32c_matches_the_published_vectors),
 		cmocka_unit_test(random_numbers_repeat_by_seed_and_stay_in_range),
 	};
