@@ -47,6 +47,13 @@ size_t forecast_state_bytes(const struct forecast_state *s)
 	return sizeof(*s);
 }
 
+void forecast_state_score(const struct forecast_state *s, struct forecast_score *ret)
+{
+	*ret = (struct forecast_score){.mase = NAN, .loss_ratio = NAN, .full = s->generation};
+	for (int i = 0; i < QUANTILE_COUNT; i++)
+		ret->pinball[i] = ret->coverage[i] = NAN;
+}
+
 // Served while no member can say anything: the level of the known values with their spread.
 static void serve_level(struct run *r)
 {

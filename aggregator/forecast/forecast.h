@@ -7,9 +7,11 @@
 // no clock, no globals; the same input gives the same bits. Thread: any, one call per state at a
 // time; it computes for milliseconds, so the service calls it on the pool (uv_queue_work).
 //
-// A state keeps what the last run of the same series learnt (parameters, weights, calibration), so
-// that the next one is several times cheaper. It is <= FORECAST_STATE_BYTES_MAX, may be lost at any
-// time, and can be written as bytes for the store.
+// A state keeps what earlier runs of the same series learnt (parameters, weights, calibration, the
+// forecasts issued and how they fared), so that the next one is many times cheaper. It is <=
+// FORECAST_STATE_BYTES_MAX and may be lost at any time. A run with a state is one of three
+// (outlook.made): FULL from scratch, REFRESHED with the parameters and weights kept, or CARRIED:
+// the last forecast moved on by the values that have come since.
 #pragma once
 
 #include <stddef.h>
@@ -33,7 +35,10 @@ struct forecast_input {
 	double most;               // physical upper bound of the series, or 0 = unknown
 	// Wall clock of the users: seconds to add to UTC, one per transition, so that a day stays a
 	// day over a change of summer time. NULL = UTC.
-	const struct forecast_zone *zone;
+	const struct forecast_zone *zone; // zone.h reads one
+	// Public holidays of this country (calendar.h: "DE", "US", "GB", "FR") are known to the
+	// members that take regressors. NULL or unknown = none.
+	const char *calendar;
 	uint64_t seed;
 };
 
@@ -47,10 +52,23 @@ struct forecast_zone {
 	int32_t first_offset_s; // before the first change
 };
 
+// How the forecasts issued under a state fared once their truth had come; discounted, about the
+// last 300 steps count. Of a fresh state steps is 0 and the rest NAN.
+struct forecast_score {
+	double steps;                    // truths compared, undiscounted
+	double mase;                     // mean error of the median / daily-season difference
+	double pinball[QUANTILE_COUNT];  // mean loss / daily-season difference
+	double coverage[QUANTILE_COUNT]; // share of truths at or below the quantile
+	double loss_ratio;               // pinball over all levels / that of the best naive's
+	uint64_t alarms;                 // drift alarms (CUSUM on scaled errors) so far
+	uint64_t full, refreshed, carried, rejected; // runs by kind; member answers dropped
+};
+
 struct forecast_state;
 int forecast_state_new(struct forecast_state **ret);
 void forecast_state_free(struct forecast_state *s); // NULL is fine
 size_t forecast_state_bytes(const struct forecast_state *s);
+void forecast_state_score(const struct forecast_state *s, struct forecast_score *ret);
 
 // state may be NULL (from scratch). -EINVAL on a bad grid or horizon, -ENOMEM; *ret_outlook is new
 // for the caller (outlook_free).

@@ -58,7 +58,7 @@ static bool equal_head(const struct outlook *a, const struct outlook *b)
 {
 	return a->generation == b->generation && a->seed == b->seed && a->start_s == b->start_s &&
 	       a->step_s == b->step_s && a->horizon == b->horizon && same(a->honesty, b->honesty) &&
-	       a->gated == b->gated && a->basis == b->basis;
+	       a->gated == b->gated && a->basis == b->basis && a->made == b->made;
 }
 
 bool outlook_equal(const struct outlook *a, const struct outlook *b)
@@ -115,6 +115,7 @@ void outlook_print(const struct outlook *o, struct buf *out)
 	json_put_i64(&j, "step_s", o->step_s);
 	json_put_i64(&j, "horizon", (int64_t)o->horizon);
 	json_put_text(&j, "basis", outlook_basis_name(o->basis));
+	json_put_text(&j, "made", outlook_made_name(o->made));
 	json_put_double(&j, "honesty", o->honesty);
 	json_put_bool(&j, "gated", o->gated);
 	json_put_i64(&j, "data_from_s", o->data_from_s);
@@ -142,6 +143,16 @@ const char *outlook_basis_name(enum outlook_basis b)
 	case OUTLOOK_COLD: return "cold";
 	case OUTLOOK_DAILY: return "daily";
 	case OUTLOOK_WEEKLY: return "weekly";
+	}
+	return "?";
+}
+
+const char *outlook_made_name(enum outlook_made m)
+{
+	switch (m) {
+	case OUTLOOK_FULL: return "full";
+	case OUTLOOK_REFRESHED: return "refreshed";
+	case OUTLOOK_CARRIED: return "carried";
 	}
 	return "?";
 }

@@ -26,6 +26,8 @@ enum outlook_basis {
 	OUTLOOK_WEEKLY, // weekly season known
 };
 
+enum outlook_made { OUTLOOK_FULL, OUTLOOK_REFRESHED, OUTLOOK_CARRIED };
+
 struct outlook_member {
 	char name[16];
 	double weight; // share in the served quantiles, mean over the horizon; 0 = scored, not used
@@ -45,10 +47,12 @@ struct outlook {
 	double (*peak)[QUANTILE_COUNT];
 	struct outlook_member members[OUTLOOK_MEMBERS_MAX];
 	size_t n_members;
-	double honesty; // back-tested pinball loss / that of the best naive forecast; NAN = not
-			// known yet
-	bool gated;     // the ensemble had been worse than the naive, so the naive is served
+	// Pinball loss of the ensemble / that of the best naive forecast, from back-tests inside
+	// the history and from the forecasts issued; NAN = not known yet.
+	double honesty;
+	bool gated; // the ensemble had been worse than the naive, so the naive is served
 	enum outlook_basis basis;
+	enum outlook_made made;
 	int64_t data_from_s, data_to_s; // span of the history used
 	size_t data_known;              // values in it that are not missing
 	size_t data_clipped;            // outliers set aside for fitting
@@ -63,6 +67,7 @@ void outlook_free(struct outlook *o);                  // NULL is fine
 bool outlook_equal(const struct outlook *a, const struct outlook *b);
 void outlook_print(const struct outlook *o, struct buf *out); // one JSON object
 const char *outlook_basis_name(enum outlook_basis b);
+const char *outlook_made_name(enum outlook_made m);
 // Quantile at any level in (0, 1) of one row: straight lines between the normal scores of the nine
 // levels; beyond the outer two it is theirs.
 double outlook_quantile(const double row[QUANTILE_COUNT], double level);
