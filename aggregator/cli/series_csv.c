@@ -19,18 +19,23 @@
 
 enum { LINE_MAX_BYTES = 4096, PROBE_ROWS = 64, NAME_SHOWN = 40 };
 
+// Squares and fourth powers of values must stay far from overflow.
+static const double value_max = 1e30;
+
 struct row {
 	int64_t at_s;
 	double value; // NAN = missing
+	size_t line_no;
 };
 
 struct reader {
 	const char *path;
 	FILE *file;
+	size_t max_bins;
 	char line[LINE_MAX_BYTES];
 	size_t line_no;
 	struct series_csv *s;
-	float *counts; // values per bin
+	uint32_t *counts; // values per bin
 	size_t cap;
 	struct row last;
 	bool any;
@@ -103,19 +108,22 @@ static int parse_row(struct reader *r, struct row *ret)
 		return bad(r, "more than two fields", NULL);
 	if (parse_time(time, &ret->at_s) < 0)
 		return bad(r, "not a timestamp", time);
-	if (llabs(ret->at_s) > INT64_C(1000000000000))
+	if (llabs(ret->at_s) > INT64_C(100000000000))
 		return bad(r, "timestamp out of range (seconds since 1970 are needed)", time);
 	if (is_missing(value))
 		ret->value = NAN;
 	else if (text_to_double(value, &ret->value) < 0)
 		return bad(r, "not a finite number", value);
+	else if (fabs(ret->value) > value_max)
+		return bad(r, "larger than 1e30, which is no load", value);
+	ret->line_no = r->line_no;
 	return 0;
 }
 
 static int grow(struct reader *r, size_t need)
 {
-	if (need > SERIES_CSV_BINS_MAX)
-		return bad(r, "the timestamps span more than 20 million steps", NULL);
+	if (need > r->max_bins)
+		return bad(r, "the timestamps span more steps than are read (20 million)", NULL);
 	if (need > r->cap) {
 		size_t cap = r->cap ? r->cap : 1024;
 		while (cap < need)
@@ -124,7 +132,7 @@ static int grow(struct reader *r, size_t need)
 		if (!y)
 			return -ENOMEM;
 		r->s->y = y;
-		float *counts = realloc(r->counts, cap * sizeof(*counts));
+		uint32_t *counts = realloc(r->counts, cap * sizeof(*counts));
 		if (!counts)
 			return -ENOMEM;
 		r->counts = counts;
@@ -150,7 +158,7 @@ static int add(struct reader *r, const struct row *row)
 	if (distance % s->step_s && !seen) {
 		s->moved++;
 		if (!s->first_moved_line)
-			s->first_moved_line = r->line_no;
+			s->first_moved_line = row->line_no;
 	}
 	if (!isnan(row->value)) {
 		s->y[bin] += row->value;
@@ -187,6 +195,7 @@ static int start_grid(struct reader *r)
 		int64_t rest = s->start_s % s->step_s;
 		s->start_s -= rest < 0 ? rest + s->step_s : rest;
 	}
+	s->apart_s = median;
 	r->grid = true;
 	for (size_t i = 0; i < r->n_probe; i++) {
 		int error = add(r, &r->probe[i]);
@@ -220,33 +229,56 @@ static int take_row(struct reader *r, const struct row *row)
 	return r->n_probe == PROBE_ROWS ? start_grid(r) : 0;
 }
 
-// True for the first line when its first field is words.
-static bool is_header(struct reader *r)
+// True for the first line when its first field is words. Looks without changing the line.
+static bool is_header(const struct reader *r)
 {
-	char c = *trim(r->line);
-	return r->line_no == 1 && !((c >= '0' && c <= '9') || c == '-' || c == ',');
+	const char *c = r->line + strspn(r->line, " \t\"");
+	return r->line_no == 1 && !((*c >= '0' && *c <= '9') || *c == '-' || *c == ',');
+}
+
+// What an editor or a spreadsheet may have put around the text.
+static int check_line(struct reader *r)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	size_t len = strlen(r->line);
+	if (r->line_no == 1 &&
+		(memcmp(r->line, "\xff\xfe", 2) == 0 || memcmp(r->line, "\xfe\xff", 2) == 0))
+		return bad(r, "UTF-16 text; save it as UTF-8", NULL);
+	if (r->line_no == 1 && strncmp(r->line, bom, 3) == 0) {
+		len -= 3;
+		memmove(r->line, r->line + 3, len + 1);
+	}
+	const char *cr = strchr(r->line, '\r');
+	if (cr && cr[1] && cr[1] != '\n')
+		return bad(
+			r, "a carriage return inside the line (lines end with LF or CR LF)", NULL);
+	if (len + 1 == sizeof(r->line) && r->line[len - 1] != '\n')
+		return bad(r, "line too long", NULL);
+	if (len == 0 || (r->line[len - 1] != '\n' && !feof(r->file)))
+		return bad(r, "a NUL byte", NULL);
+	return 0;
+}
+
+static int read_line(struct reader *r)
+{
+	struct row row;
+	int error = check_line(r);
+	if (error < 0)
+		return error;
+	if (is_header(r) && *(r->line + strspn(r->line, " \t\r\n")))
+		return strchr(r->line, ',') ? 0
+					    : bad(r, "the header must be timestamp,value", NULL);
+	if (!*(r->line + strspn(r->line, " \t\r\n")))
+		return 0;
+	error = parse_row(r, &row);
+	return error < 0 ? error : take_row(r, &row);
 }
 
 static int read_rows(struct reader *r)
 {
 	while (fgets(r->line, sizeof(r->line), r->file)) {
 		r->line_no++;
-		size_t len = strlen(r->line);
-		if (len + 1 == sizeof(r->line) && r->line[len - 1] != '\n')
-			return bad(r, "line too long", NULL);
-		if (len == 0 || (r->line[len - 1] != '\n' && !feof(r->file)))
-			return bad(r, "a NUL byte", NULL);
-		if (is_header(r)) {
-			if (!strchr(r->line, ','))
-				return bad(r, "the header must be timestamp,value", NULL);
-			continue;
-		}
-		if (!*trim(r->line))
-			continue;
-		struct row row;
-		int error = parse_row(r, &row);
-		if (error == 0)
-			error = take_row(r, &row);
+		int error = read_line(r);
 		if (error < 0)
 			return error;
 	}
@@ -266,18 +298,15 @@ static void finish(struct reader *r)
 		s->moved = 0; // binning says it already
 }
 
-int series_csv_read(const char *path, int64_t step_s, struct series_csv *ret, struct why *why)
+int series_csv_read_stream(
+	FILE *file, const struct series_csv_source *from, struct series_csv *ret, struct why *why)
 {
-	struct series_csv s = {.step_s = step_s};
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return why_set(why, -errno, WHY_DENIED, "%.120s: %s", path, strerror(errno));
+	struct series_csv s = {.step_s = from->step_s};
 	struct reader *r = calloc(1, sizeof(*r));
-	if (!r) {
-		fclose(file);
+	if (!r)
 		return -ENOMEM;
-	}
-	r->path = path;
+	r->path = from->name;
+	r->max_bins = from->max_bins;
 	r->file = file;
 	r->s = &s;
 	r->why = why;
@@ -286,13 +315,26 @@ int series_csv_read(const char *path, int64_t step_s, struct series_csv *ret, st
 		finish(r);
 	free(r->counts);
 	free(r);
-	fclose(file);
 	if (error < 0) {
 		free(s.y);
 		return error;
 	}
 	*ret = s;
 	return 0;
+}
+
+int series_csv_read(const char *path, int64_t step_s, struct series_csv *ret, struct why *why)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	FILE *file = is_stdin ? stdin : fopen(path, "re");
+	if (!file)
+		return why_set(why, -errno, WHY_DENIED, "%.120s: %s", path, strerror(errno));
+	struct series_csv_source from = {
+		is_stdin ? "(standard input)" : path, step_s, SERIES_CSV_BINS_MAX};
+	int error = series_csv_read_stream(file, &from, ret, why);
+	if (!is_stdin)
+		fclose(file);
+	return error;
 }
 
 void series_csv_done(struct series_csv *s)
@@ -313,4 +355,9 @@ void series_csv_repairs(const struct series_csv *s, struct buf *out)
 	if (s->moved)
 		buf_printf(out, "%zu rows moved to the grid of %" PRId64 " s (first at line %zu); ",
 			s->moved, s->step_s, s->first_moved_line);
+	if (s->apart_s > s->step_s && s->missing > s->n / 2)
+		buf_printf(out,
+			"rows are %" PRId64 " s apart, so %zu of %zu steps of %" PRId64
+			" s are missing; ",
+			s->apart_s, s->missing, s->n, s->step_s);
 }

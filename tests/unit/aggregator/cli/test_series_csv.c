@@ -119,6 +119,12 @@ static void what_cannot_be_understood_is_refused_with_its_line(void **state)
 	refused("t,v\n0,1\n99999999999,2\n", "line 3: the timestamps span more");
 	refused("t,v\n99999999999999,2\n", "line 2: timestamp out of range");
 	refused("just words\n", "line 1: the header");
+	refused("t,v\n0,1\n60,-inf\n", "line 3: not a finite number '-inf'");
+	refused("t,v\n0,1\n60,2e30\n", "line 3: larger than 1e30");
+	refused("t,v\n1700000000000,2\n", "line 2: timestamp out of range (seconds");
+	refused("t,v\r0,1\r60,2\r", "line 1: a carriage return inside");
+	refused("\xff\xfet\n", "line 1: UTF-16");
+	refused("t;v\n0;1\n", "line 1: the header must be timestamp,value");
 	struct series_csv s;
 	assert_int_equal(read_bytes("t,v\n0,1\n6\0,2\n", 13, 60, &s), -EBADMSG);
 	assert_non_null(strstr(why.text, "line 3"));
@@ -130,6 +136,50 @@ static void what_cannot_be_understood_is_refused_with_its_line(void **state)
 	free(lots);
 	assert_int_equal(series_csv_read("/nonexistent/file", 60, &s, &why), -ENOENT);
 	assert_int_equal(series_csv_read("/tmp", 60, &s, &why), -EIO);
+}
+
+static void what_editors_leave_around_the_text_changes_nothing(void **state)
+{
+	struct series_csv s;
+	assert_int_equal(read_text("\xef\xbb\xbftimestamp,value\r\n0,1\r\n60,2\r\n", 0, &s), 0);
+	assert_true(s.n == 2 && s.y[0] == 1 && s.y[1] == 2);
+	series_csv_done(&s);
+	// no header: the mark must not make a header of the first row
+	assert_int_equal(read_text("\xef\xbb\xbf"
+				   "0,1\n60,2\n\n  \n120,3",
+				 0, &s),
+		0);
+	assert_true(s.n == 3 && s.y[0] == 1 && s.y[2] == 3);
+	series_csv_done(&s);
+	assert_int_equal(read_text("\"0\",\"1\"\n\"60\",\"2\"\n", 0, &s), 0);
+	assert_true(s.n == 2 && s.y[0] == 1 && s.y[1] == 2);
+	series_csv_done(&s);
+}
+
+static void rows_off_the_grid_move_to_their_bin_and_the_first_is_named(void **state)
+{
+	struct series_csv s;
+	struct buf b;
+	buf_init(&b, 1000);
+	assert_int_equal(read_text("t,v\n0,1\n60,2\n125,3\n180,4\n", 60, &s), 0);
+	assert_true(s.n == 4 && s.y[2] == 3 && s.moved == 1);
+	series_csv_repairs(&s, &b);
+	assert_non_null(strstr(b.data, "1 rows moved to the grid of 60 s (first at line 4)"));
+	series_csv_done(&s);
+	buf_done(&b);
+}
+
+static void a_step_far_below_the_rows_distance_is_said(void **state)
+{
+	struct series_csv s;
+	struct buf b;
+	buf_init(&b, 1000);
+	assert_int_equal(read_text("t,v\n0,1\n3600,2\n7200,3\n", 60, &s), 0);
+	series_csv_repairs(&s, &b);
+	assert_non_null(
+		strstr(b.data, "rows are 3600 s apart, so 118 of 121 steps of 60 s are missing"));
+	series_csv_done(&s);
+	buf_done(&b);
 }
 
 static void an_empty_file_is_an_empty_series(void **state)
@@ -153,6 +203,9 @@ int main(void)
 		cmocka_unit_test(times_of_people_are_read_as_utc),
 		cmocka_unit_test(an_exact_repetition_counts_once),
 		cmocka_unit_test(what_cannot_be_understood_is_refused_with_its_line),
+		cmocka_unit_test(what_editors_leave_around_the_text_changes_nothing),
+		cmocka_unit_test(rows_off_the_grid_move_to_their_bin_and_the_first_is_named),
+		cmocka_unit_test(a_step_far_below_the_rows_distance_is_said),
 		cmocka_unit_test(an_empty_file_is_an_empty_series),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
