@@ -39,6 +39,10 @@ const struct verb verbs[] = {
 		"  petrel forecast --input load.csv --step 300 --horizon 12\n"
 		"                                             of a file, without a server "
 		"(--input FILE --help)\n"},
+	{"backtest", "how good forecasts of a file would have been, beside naive ones",
+		backtest_verb, OPTION(OUTPUT) | OPTION(HELP), "",
+		"  petrel backtest --input load.csv --step 3600 --horizon 24 --origins 10\n"
+		"  petrel backtest --input load.csv --horizon 24 --html report.html\n"},
 	{"decisions", "what Petrel would do, and why", decisions_verb,
 		OPTIONS_SERVER | OPTION(CLUSTER) | OPTION(GROUP) | OPTION(LIMIT), "",
 		"  petrel decisions\n"

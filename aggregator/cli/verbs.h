@@ -16,6 +16,7 @@ int nodes_verb(int argc, char **argv);
 int groups_verb(int argc, char **argv);
 int pods_verb(int argc, char **argv);
 int forecast_any_verb(int argc, char **argv); // of a file, or of the aggregator
+int backtest_verb(int argc, char **argv);     // of a file
 int decisions_verb(int argc, char **argv);
 int plans_verb(int argc, char **argv);
 int explain_verb(int argc, char **argv);

@@ -3,7 +3,7 @@
 _petrel() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words
 	if ((COMP_CWORD == 1)); then
-		COMPREPLY=($(compgen -W 'status top nodes groups pods forecast decisions plans explain audit doctor completion help --help --version' -- "$word"))
+		COMPREPLY=($(compgen -W 'status top nodes groups pods forecast backtest decisions plans explain audit doctor completion help --help --version' -- "$word"))
 		return
 	fi
 	case $before in
@@ -52,13 +52,14 @@ _petrel() {
 	groups) words=' --server --output --cluster --timeout --ca --no-color --help' ;;
 	pods) words=' --server --output --cluster --node --limit --timeout --ca --no-color --help' ;;
 	forecast) words=' --server --output --cluster --kind --horizon --timeout --ca --no-color --help' ;;
+	backtest) words=' --output --help' ;;
 	decisions) words=' --server --output --cluster --group --limit --timeout --ca --no-color --help' ;;
 	plans) words=' --server --output --cluster --limit --timeout --ca --no-color --help' ;;
 	explain) words=' --server --output --cluster --timeout --ca --no-color --help' ;;
 	audit) words=' --server --output --limit --key --timeout --ca --no-color --help' ;;
 	doctor) words=' --server --output --cert --timeout --ca --no-color --help' ;;
 	completion) words='bash|zsh|fish --help' ;;
-	help) words='status top nodes groups pods forecast decisions plans explain audit doctor completion' ;;
+	help) words='status top nodes groups pods forecast backtest decisions plans explain audit doctor completion' ;;
 	esac
 	COMPREPLY=($(compgen -W "${words//|/ }" -- "$word"))
 }
