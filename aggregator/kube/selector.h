@@ -4,8 +4,8 @@
 // A pod's labels are "key=value\n"…, sorted by key. A selector is compiled once from its JSON
 // (matchLabels, matchExpressions: In, NotIn, Exists, DoesNotExist) into lines "op key value…\n"
 // that selector_match() reads without allocating. Semantics: k8s.io/apimachinery LabelSelector; an
-// empty selector matches everything (policy/v1), NotIn and DoesNotExist match where the key is
-// absent.
+// empty selector matches everything and an absent one nothing (policy/v1), NotIn and DoesNotExist
+// match where the key is absent. The compilers append to out; after a failure out may hold a part.
 #pragma once
 
 #include "proto/base/buf.h"
