@@ -14,6 +14,9 @@
 #include <string.h>
 
 enum { MAX_ROWS = 4096 };
+// A pod that used less than a thousandth of a CPU in its last window, and was not held back, is
+// looked at less often: most pods of most nodes, and half of what reading cgroups costs.
+enum { QUIET_EVERY_TICKS = 5, QUIET_PERMILLE = 1 };
 static const uint64_t limits_every_ticks = 120;
 
 struct collect {
@@ -26,6 +29,7 @@ struct collect {
 	struct cgroups *cgroups;
 	struct window *window;
 	struct probe_row *rows;
+	uint64_t *quiet; // by slot: its id, if it was quiet at the last fast reading
 	struct scope raw;
 	uint64_t last_walk_ns, walks;
 	struct probe_losses losses; // as of the last slow tick
@@ -76,7 +80,8 @@ int collect_new(struct collect **ret, const struct collect_options *o, struct wh
 	const struct window_options w = {
 		.max_slots = COLLECT_MAX_SLOTS, .max_rows = MAX_ROWS, .n_cpus = o->n_cpus};
 	c->rows = calloc(MAX_ROWS, sizeof(*c->rows));
-	int r = c->rows ? node_new(&c->node, &n) : -ENOMEM;
+	c->quiet = calloc(COLLECT_MAX_SLOTS, sizeof(*c->quiet));
+	int r = c->rows && c->quiet ? node_new(&c->node, &n) : -ENOMEM;
 	if (r == 0)
 		r = window_new(&c->window, &w);
 	if (r == 0)
@@ -99,6 +104,7 @@ void collect_free(struct collect *c)
 	window_free(c->window);
 	node_free(c->node);
 	free(c->rows);
+	free(c->quiet);
 	free(c);
 }
 
@@ -196,6 +202,13 @@ static struct cgroup_sample *least_busy(struct sample *out)
 	return least;
 }
 
+static bool is_quiet(const struct cgroup_sample *row)
+{
+	int64_t usage_ns = scope_get(&row->scope, METRIC_CPU_USAGE, INT64_MAX);
+	return usage_ns < (int64_t)row->window_ms * 1000 * QUIET_PERMILLE &&
+	       !scope_get(&row->scope, METRIC_SATURATED, 0);
+}
+
 static void add_row(struct collect *c, const struct tree_slot *s, const struct window_reading *r)
 {
 	struct sample *out = c->out;
@@ -204,6 +217,8 @@ static void add_row(struct collect *c, const struct tree_slot *s, const struct w
 	if (window_slot(c->window, r, &row->scope, &row->window_ms) < 0 ||
 		(!row->scope.present && !row->scope.hists_present))
 		return;
+	if (r->what & WINDOW_FAST && is_quiet(row))
+		c->quiet[r->slot] = s->id;
 	row->kind = s->kind;
 	text_copy(row->name, sizeof(row->name), s->name);
 	text_copy(row->pod_uid, sizeof(row->pod_uid), s->pod_uid);
@@ -225,6 +240,8 @@ static void read_slot(struct collect *c, size_t slot, unsigned what, uint64_t no
 	bool limits = (c->ticks + slot) % limits_every_ticks < c->slow_every && what & WINDOW_SLOW;
 	unsigned files = (what & WINDOW_FAST ? CGROUP_FAST : 0) |
 			 (what & WINDOW_SLOW ? CGROUP_SLOW : 0) | (limits ? CGROUP_LIMITS : 0);
+	if (what & WINDOW_FAST)
+		c->quiet[slot] = 0; // until a whole window says so
 	if (cgroups_read(c->cgroups, slot, s, files, &c->raw) < 0)
 		return;
 	const struct window_reading r = {.slot = (int)slot,
@@ -236,19 +253,25 @@ static void read_slot(struct collect *c, size_t slot, unsigned what, uint64_t no
 	add_row(c, s, &r);
 }
 
+static bool is_fast_due(const struct collect *c, size_t slot, const struct tree_slot *s)
+{
+	return c->quiet[slot] != s->id || (c->ticks + slot) % QUIET_EVERY_TICKS == 0;
+}
+
 static void read_slots(struct collect *c, const struct collect_now *now)
 {
 	size_t n = now->detail >= COLLECT_NODE_ONLY ? 0 : tree_slots(c->tree);
 	for (size_t i = 0; i < n; i++) {
 		const struct tree_slot *s = tree_slot(c->tree, i);
 		bool slow = (c->ticks + i) % c->slow_every == 0;
+		bool fast = slow || is_fast_due(c, i, s);
 		bool inside = s->kind == CGROUP_CONTAINER && s->pod_uid[0];
 		bool together = inside || now->detail >= COLLECT_SLOWER_PODS || c->slow_every == 1;
 		if (!s->id || (inside && now->detail >= COLLECT_NO_CONTAINERS))
 			continue;
 		if (together && slow) {
 			read_slot(c, i, WINDOW_FAST | WINDOW_SLOW, now->mono_ns);
-		} else if (!together) {
+		} else if (!together && fast) {
 			read_slot(c, i, WINDOW_FAST, now->mono_ns);
 			if (slow)
 				read_slot(c, i, WINDOW_SLOW, now->mono_ns);

@@ -2,12 +2,13 @@
 // One tick of the agent: reads what is due, makes the windows, fills a sample.
 //
 // The only place where probe, proc and window meet. What is read when: the node and the fast values
-// of every owner (pod, unit, container without a pod) each tick; their slow values, and the
-// containers inside pods, each slow tick, spread evenly over the ticks by slot so that no tick is
-// dear. Lower detail (agent/self) leaves out the dearest first. A pod thus has at most two rows in
-// a sample, with different values and windows (agent/window/window.h). New and removed cgroups come
-// from the probe's events; where there are none the tree is walked again every COLLECT_WALK_MS, and
-// at least every COLLECT_SAFETY_WALK_MS otherwise. No allocation per tick. Thread: the loop.
+// of every owner (pod, unit, container without a pod) each tick, or every fifth while it does next
+// to nothing; their slow values, and the containers inside pods, each slow tick, spread evenly over
+// the ticks by slot so that no tick is dear. Lower detail (agent/self) leaves out the dearest
+// first. A pod thus has at most two rows in a sample, with different values and windows
+// (agent/window/window.h). New and removed cgroups come from the probe's events; where there are
+// none the tree is walked again every COLLECT_WALK_MS, and at least every COLLECT_SAFETY_WALK_MS
+// otherwise. No allocation per tick. Thread: the loop.
 #pragma once
 
 #include "agent/probe/probe.h"

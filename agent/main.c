@@ -2,6 +2,7 @@
 // petrel-agent: command line and configuration; the rest is agent/agent.c.
 #include "agent/agent.h"
 #include "agent/config.h"
+#include "agent/self/trim.h"
 #include "proto/base/events.h"
 #include "proto/base/log.h"
 
@@ -34,6 +35,7 @@ int main(int argc, char **argv)
 	struct config config;
 	struct why why = {0};
 	autobuf page;
+	trim_settings();
 	buf_init(&page, MAX_PAGE_BYTES);
 	if (config_init(&config, &agent_config_table, &values) < 0)
 		return EXIT_FAILED;

@@ -5,7 +5,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, EVENT_RING_BYTES);
+	__uint(max_entries, CGROUP_RING_BYTES);
 } events SEC(".maps");
 
 static __always_inline int report(enum event_kind kind, struct cgroup *cgroup, const char *path)

@@ -21,7 +21,7 @@ struct { // when the task began to reclaim; a task sleeps and migrates meanwhile
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, EVENT_RING_BYTES);
+	__uint(max_entries, OOM_RING_BYTES);
 } events SEC(".maps");
 
 static const struct mem_tally zeroed;

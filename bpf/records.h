@@ -18,16 +18,19 @@
 #include <linux/types.h>
 
 enum {
-	SLOT_BUCKETS = 32,          // = HIST_BUCKETS of proto/wire/metric.h
-	SHIFT_SCHED = 8,            // log2 ns: the first bucket ends at 512 ns
-	SHIFT_BLOCK = 10,           // log2 ns: the first bucket ends at 2 us
-	SHIFT_SRTT = 0,             // log2 us
-	SHIFT_RECLAIM = 8,          // log2 ns
-	EVENT_PATH_BYTES = 256,     // kubepods paths need about 200
-	EVENT_RING_BYTES = 1 << 18, // about 800 events
-	TALLY_MAX = 1024,           // cgroups in the tcp and mem hashes
-	DEPARTURES = 8192,          // 64 KiB
-	STALLED_MAX = 1024,         // tasks in direct reclaim at one time
+	SLOT_BUCKETS = 32,      // = HIST_BUCKETS of proto/wire/metric.h
+	SHIFT_SCHED = 8,        // log2 ns: the first bucket ends at 512 ns
+	SHIFT_BLOCK = 10,       // log2 ns: the first bucket ends at 2 us
+	SHIFT_SRTT = 0,         // log2 us
+	SHIFT_RECLAIM = 8,      // log2 ns
+	EVENT_PATH_BYTES = 256, // kubepods paths need about 200
+	// Rings are mapped twice over and count as resident memory: no larger than the second
+	// between two readings needs. What does not fit is counted, and then the tree is walked.
+	CGROUP_RING_BYTES = 1 << 17, // about 440 events
+	OOM_RING_BYTES = 1 << 12,    // about 13; a larger page makes it a page
+	TALLY_MAX = 1024,            // cgroups in the tcp and mem hashes
+	DEPARTURES = 8192,           // 64 KiB
+	STALLED_MAX = 1024,          // tasks in direct reclaim at one time
 };
 #define OVERFLOW_INODE (~0ull)
 

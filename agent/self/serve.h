@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's HTTP endpoints: /metrics, /healthz, /readyz, /version. Read only, a handful of
-// connections, everything bounded by proto/loop/http_server.h.
+// connections, everything bounded by agent/self/answer.h.
 // Ownership: fill is called for each request and fills a report; what it points to lives as long as
 // the server. Thread: the loop.
 #pragma once

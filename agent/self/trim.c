@@ -7,6 +7,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { OWN_MAPPING_BYTES = 64 << 10 };
+
+void trim_settings(void)
+{
+	mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
+	mallopt(M_ARENA_MAX, 1);
+}
+
 static int drop_object(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	size_t *total = arg;

@@ -25,6 +25,10 @@ enum {
 	FLAG_ZSTD = 1,
 	PACK_OVER_BYTES = 512, // below, zstd's own header eats the gain
 	PACK_LEVEL = 3,        // 3.3 KB sample: 2.4 KB; level 1 saves 10 µs and costs 100 bytes
+	// Tables for samples of some 10 KB: the level's own are 250 KiB, these 106, and on an
+	// agent's samples of 9 KB the result is the same to the byte.
+	PACK_HASH_LOG = 13,
+	PACK_CHAIN_LOG = 12,
 	RECEIPT_MAX_BYTES = 4096,
 };
 static const char magic[4] = {'P', 'T', 'R', 'L'};
@@ -67,14 +71,25 @@ static void seal(uint8_t *frame, size_t len)
 	put32(frame + AT_CRC, hash_crc32c(frame + AT_VERSION, len - AT_VERSION));
 }
 
+static bool make_packer(void)
+{
+	packer = ZSTD_createCCtx();
+	if (!packer)
+		return false;
+	ZSTD_CCtx_setParameter(packer, ZSTD_c_compressionLevel, PACK_LEVEL);
+	ZSTD_CCtx_setParameter(packer, ZSTD_c_hashLog, PACK_HASH_LOG);
+	ZSTD_CCtx_setParameter(packer, ZSTD_c_chainLog, PACK_CHAIN_LOG);
+	return true;
+}
+
 // Length of the packed body in room, 0 if packing does not help.
 static size_t pack(const struct frame *f, uint8_t *room, size_t size)
 {
 	if (f->body_len <= PACK_OVER_BYTES)
 		return 0;
-	if (!packer && !(packer = ZSTD_createCCtx()))
+	if (!packer && !make_packer())
 		return 0;
-	size_t n = ZSTD_compressCCtx(packer, room, size, f->body, f->body_len, PACK_LEVEL);
+	size_t n = ZSTD_compress2(packer, room, size, f->body, f->body_len);
 	return ZSTD_isError(n) || n >= f->body_len ? 0 : n;
 }
 
