@@ -85,10 +85,29 @@ static void check_agents(struct findings *f, const cJSON *s)
 		finding_add(f, FINDING_OK, "agents", "%.0f of %.0f report", reporting, expected);
 }
 
+// What the aggregator hangs on outside: it says itself what works.
+static void check_links(struct findings *f, const cJSON *s)
+{
+	const cJSON *l;
+	cJSON_ArrayForEach (l, get(s, "links")) {
+		const char *state = get_text(l, "state", "?"),
+			   *cluster = get_text(l, "cluster", "");
+		const char *advice = get_text(l, "advice", "");
+		enum finding_state as = strcmp(state, "ok") == 0    ? FINDING_OK
+					: strcmp(state, "off") == 0 ? FINDING_INFO
+								    : FINDING_FAIL;
+		struct finding *one = finding_add(f, as, get_text(l, "name", "?"), "%.64s%s%.190s",
+			cluster, cluster[0] ? ": " : "", get_text(l, "text", "?"));
+		if (advice[0])
+			finding_advice(one, "%.190s", advice);
+	}
+}
+
 static void check_status(struct findings *f, const cJSON *s)
 {
 	const cJSON *store = get(s, "store");
 	check_agents(f, s);
+	check_links(f, s);
 	if (!get_bool(store, "storing", false))
 		finding_advice(
 			finding_add(f, FINDING_FAIL, "store", "history is not stored: %.150s",

@@ -60,6 +60,25 @@ static void put_store(struct show_core *c, struct json *j)
 	json_close(j, '}');
 }
 
+static void put_links(const struct show_core *c, struct json *j)
+{
+	static const char *const states[] = {"off", "ok", "broken"};
+	struct show_link links[SHOW_MAX_LINKS];
+	size_t n = c->sources.links ? c->sources.links(c->sources.arg, links) : 0;
+	json_key(j, "links");
+	json_open(j, '[');
+	for (size_t i = 0; i < n; i++) {
+		json_open(j, '{');
+		json_put_text(j, "name", links[i].name);
+		put_name(j, "cluster", links[i].cluster);
+		json_put_text(j, "state", states[links[i].state]);
+		json_put_text(j, "text", links[i].text);
+		json_put_text(j, "advice", links[i].advice);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 static void put_cluster(
 	struct show_core *c, struct json *j, const struct fleet_cluster *cluster, int64_t now_ms)
 {
@@ -98,6 +117,7 @@ void put_status(struct show_core *c, struct json *j, const char *cluster, int64_
 	json_put_bool(j, "paused", status->paused);
 	json_put_bool(j, "ready", status->ready);
 	put_store(c, j);
+	put_links(c, j);
 	json_key(j, "clusters");
 	json_open(j, '[');
 	for (struct fleet_cluster *f = fleet_clusters(c->sources.fleet); f; f = f->hh.next)

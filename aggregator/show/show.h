@@ -73,6 +73,16 @@ struct show_audit_entry {
 	const char *hash; // hex
 };
 
+enum show_link_state { SHOW_LINK_OFF, SHOW_LINK_OK, SHOW_LINK_BROKEN };
+struct show_link {        // something outside that the aggregator hangs on
+	char name[24];    // "kubernetes", "leader", "aws", "queue", "webhook"
+	char cluster[64]; // "" if it is not of one cluster
+	enum show_link_state state;
+	char text[192];   // in plain words: what works, or what does not
+	char advice[192]; // what to do about it; "" if nothing
+};
+enum { SHOW_MAX_LINKS = 32 };
+
 // All borrowed; NULL where the program does not have one.
 struct show_sources {
 	struct fleet *fleet;              // must be there
@@ -86,6 +96,8 @@ struct show_sources {
 	// Newest first, at most limit; stops when on_entry returns nonzero.
 	int (*each_audit)(void *arg, size_t limit,
 		int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg);
+	// Fills at most SHOW_MAX_LINKS; how many.
+	size_t (*links)(void *arg, struct show_link *ret);
 	void *arg;
 };
 

@@ -278,6 +278,17 @@ static void on_input(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 		stop();
 }
 
+static size_t on_links(void *arg, struct show_link *ret)
+{
+	ret[0] = (struct show_link){.name = "kubernetes",
+		.cluster = "demo",
+		.state = SHOW_LINK_OK,
+		.text = "the API server answers"};
+	ret[1] = (struct show_link){
+		.name = "webhook", .state = SHOW_LINK_OFF, .text = "nobody is told by webhook"};
+	return 2;
+}
+
 static int start(uint64_t port, struct why *why)
 {
 	const struct fleet_options fo = {8, 64, 20000, 20000, 15000};
@@ -301,7 +312,8 @@ static int start(uint64_t port, struct why *why)
 		.store = w.store,
 		.status = &w.status,
 		.forecast = on_forecast,
-		.each_audit = on_audit};
+		.each_audit = on_audit,
+		.links = on_links};
 	return show_new(&w.show, &w.loop, &o, &sources, why);
 }
 

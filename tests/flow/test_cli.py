@@ -97,6 +97,7 @@ def test_explain_takes_the_beginning_of_an_id(server):
 def test_doctor_names_the_refused_hook_and_ends_well(server):
     r = petrel("doctor", url=server.url)
     assert r.returncode == OK and "block is refused (EPERM)" in r.stdout
+    assert "demo: the API server answers" in r.stdout and "nobody is told by webhook" in r.stdout
     checks = json.loads(petrel("doctor", "-o", "json", url=server.url).stdout)["checks"]
     assert {"btf", "psi", "cgroup", "lockdown", "capabilities", "server", "clock", "hooks"} <= {c["name"] for c in checks}
     assert petrel("doctor").returncode == 7
