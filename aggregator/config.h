@@ -19,7 +19,12 @@ struct aggregator_config {
 	uint64_t max_nodes, max_pods;
 	uint64_t decide_every_ms;
 	uint64_t forecast_budget_permille;
+	bool drain_replace, drain_delete_blocked, drain_delete_voluntary, drain_daemonsets;
+	bool drain_take_karpenter, drain_take_autoscaler;
+	uint64_t drain_patience_ms, drain_scheduled_window_ms, drain_rebalance_per_hour;
+	uint64_t max_drains;
 	bool demo;
+	unsigned demo_mode; // enum petrel_mode
 	uint64_t demo_history_ms;
 	unsigned log_level, log_format;
 };

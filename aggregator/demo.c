@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/fleet/watch.h"
 #include "aggregator/sim/sim.h"
 #include "proto/base/text.h"
 
@@ -16,7 +18,9 @@ static const int64_t describe_every_ms = 30000;
 struct demo {
 	struct demo_doors doors;
 	struct sim *sim;
+	struct fleet_watch watch;
 	int64_t from_ms, clock_ms, described_ms;
+	bool live; // history is behind it
 };
 
 static void on_sample(void *arg, const struct sample *s)
@@ -25,81 +29,29 @@ static void on_sample(void *arg, const struct sample *s)
 	d->doors.on_sample(d->doors.arg, s, d->clock_ms); // a refusal is counted at the door
 }
 
-static void on_node(void *arg, const struct kube_node *k)
+static void on_notice(void *arg, const struct notice *n)
 {
 	struct demo *d = arg;
-	struct fleet_node *n;
-	if (fleet_node(d->doors.fleet, DEMO_CLUSTER, k->name, &n) < 0)
-		return;
-	text_copy(n->group, sizeof(n->group), k->group);
-	text_copy(n->instance_id, sizeof(n->instance_id), k->instance_id);
-	text_copy(n->instance_type, sizeof(n->instance_type), k->instance_type);
-	text_copy(n->zone_id, sizeof(n->zone_id), k->zone_id);
-	n->capacity = k->capacity;
-	n->simulated = true;
-	n->state = k->ready ? NODE_READY : NODE_NOT_READY;
-	n->allocatable_millicores = k->allocatable_millicores;
-	n->allocatable_mem_bytes = k->allocatable_mem_bytes;
-	n->last_sample_ms = d->clock_ms;
+	if (d->live)
+		d->doors.on_notice(d->doors.arg, n, d->clock_ms);
 }
 
-static void on_node_gone(void *arg, const char *name)
+static void on_node(void *arg, const struct fleet_node *n)
 {
 	struct demo *d = arg;
-	struct fleet_node *n = fleet_find_node(d->doors.fleet, DEMO_CLUSTER, name);
-	if (n)
-		n->state = NODE_GONE;
+	if (d->live)
+		d->doors.on_node(d->doors.arg, n);
 }
 
-static void on_pod(void *arg, const struct kube_pod *k)
+static int64_t virtual_ms(void *arg)
 {
-	struct demo *d = arg;
-	struct fleet_pod *p;
-	if (fleet_pod(d->doors.fleet, DEMO_CLUSTER, k->uid, &p) < 0)
-		return;
-	text_copy(p->namespace_, sizeof(p->namespace_), k->namespace_);
-	text_copy(p->name, sizeof(p->name), k->name);
-	text_copy(p->workload, sizeof(p->workload), k->workload);
-	text_copy(p->node, sizeof(p->node), k->node);
-	p->request_millicores = k->request_millicores;
-	p->request_mem_bytes = k->request_mem_bytes;
-	p->last_seen_ms = d->clock_ms;
-}
-
-static void on_pod_gone(void *arg, const char *uid)
-{
-	struct demo *d = arg;
-	struct fleet_pod *p = fleet_find_pod(d->doors.fleet, DEMO_CLUSTER, uid);
-	if (p)
-		fleet_remove_pod(d->doors.fleet, p);
-}
-
-static void on_synced(void *arg)
-{
-}
-
-static void on_group(void *arg, const struct cloud_group *c)
-{
-	struct demo *d = arg;
-	struct fleet_group *g;
-	if (fleet_group(d->doors.fleet, DEMO_CLUSTER, c->name, &g) < 0)
-		return;
-	g->capacity = c->capacity;
-	g->managed = c->managed;
-	g->min = c->min;
-	g->max = c->max;
-	g->desired = c->desired;
-	g->node_usd_micro_hour = c->node_usd_micro_hour;
-	text_copy(g->instance_type, sizeof(g->instance_type), c->instance_type);
-}
-
-static void on_described(void *arg, int r, const struct why *why)
-{
+	const struct demo *d = arg;
+	return d->clock_ms;
 }
 
 static void describe(struct demo *d)
 {
-	const struct cloud_calls calls = {on_group, on_described, d};
+	const struct cloud_calls calls = fleet_watch_groups(&d->watch);
 	struct cloud cloud = sim_cloud(d->sim);
 	cloud.ops->describe_groups(cloud.self, &calls);
 	d->described_ms = d->clock_ms;
@@ -128,8 +80,17 @@ int demo_new(struct demo **ret, const struct demo_doors *doors, uint64_t history
 	if (!d)
 		return -ENOMEM;
 	d->doors = *doors;
-	const struct sim_options o = {
-		.cluster = DEMO_CLUSTER, .seed = 1, .on_sample = on_sample, .arg = d};
+	const struct sim_options o = {.cluster = DEMO_CLUSTER,
+		.seed = 1,
+		.on_sample = on_sample,
+		.on_notice = on_notice,
+		.arg = d};
+	d->watch = (struct fleet_watch){.fleet = doors->fleet,
+		.cluster = DEMO_CLUSTER,
+		.simulated = true,
+		.clock = virtual_ms,
+		.on_node = on_node,
+		.arg = d};
 	int r = sim_new(&d->sim, &o);
 	if (r < 0) {
 		free(d);
@@ -139,12 +100,7 @@ int demo_new(struct demo **ret, const struct demo_doors *doors, uint64_t history
 	int64_t stored_ms = stored_until(doors->store, from_ms, now_ms);
 	d->from_ms = d->clock_ms =
 		(stored_ms > from_ms ? stored_ms : from_ms) / coarse_ms * coarse_ms;
-	const struct kube_sink sink = {.on_node = on_node,
-		.on_node_gone = on_node_gone,
-		.on_pod = on_pod,
-		.on_pod_gone = on_pod_gone,
-		.on_synced = on_synced,
-		.arg = d};
+	const struct kube_sink sink = fleet_watch_sink(&d->watch);
 	struct kube kube = sim_kube(d->sim);
 	struct fleet_cluster *cluster;
 	r = fleet_cluster(doors->fleet, DEMO_CLUSTER, &cluster);
@@ -171,15 +127,54 @@ void demo_free(struct demo *d)
 
 bool demo_catch_up(struct demo *d, int64_t now_ms, unsigned steps)
 {
-	for (; steps > 0; steps--) {
+	for (; steps > 0 && !d->live; steps--) {
 		int64_t step_ms = now_ms - d->clock_ms > coarse_until_ms ? coarse_ms : 10000;
-		if (d->clock_ms + step_ms > now_ms)
-			return true;
+		d->live = d->clock_ms + step_ms > now_ms;
+		if (d->live)
+			break;
 		d->clock_ms += step_ms;
 		sim_tick(d->sim, d->clock_ms, false);
 		d->doors.on_clock(d->doors.arg, d->clock_ms, (uint32_t)step_ms);
 	}
-	return false;
+	return d->live;
+}
+
+struct kube demo_kube(struct demo *d)
+{
+	return sim_kube(d->sim);
+}
+
+struct cloud demo_cloud(struct demo *d)
+{
+	return sim_cloud(d->sim);
+}
+
+void demo_turn(struct demo *d)
+{
+	sim_turn(d->sim);
+}
+
+int demo_interrupt(struct demo *d, const char *node, enum notice_kind kind, int64_t deadline_ms)
+{
+	const struct fleet_node *f = fleet_find_node(d->doors.fleet, DEMO_CLUSTER, node);
+	struct notice n = {.kind = kind,
+		.action = NOTICE_TERMINATE,
+		.observed_ms = d->clock_ms,
+		.deadline_ms = deadline_ms};
+	if (!d->live)
+		return -EAGAIN;
+	if (kind == NOTICE_SPOT_ITN)
+		return sim_interrupt(d->sim, node, deadline_ms);
+	if (!f || f->state == NODE_GONE)
+		return -ENOENT;
+	text_copy(n.cluster, sizeof(n.cluster), DEMO_CLUSTER);
+	text_copy(n.node, sizeof(n.node), node);
+	text_copy(n.instance_id, sizeof(n.instance_id), f->instance_id);
+	text_copy(n.source, sizeof(n.source), "sim");
+	snprintf(n.event_id, sizeof(n.event_id), "asked-%lld", (long long)d->clock_ms);
+	notice_make_id(n.instance_id, n.kind, n.event_id, n.id);
+	d->doors.on_notice(d->doors.arg, &n, d->clock_ms);
+	return 0;
 }
 
 void demo_tick(struct demo *d, int64_t now_ms)

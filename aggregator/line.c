@@ -11,12 +11,14 @@
 #include <string.h>
 
 #include "aggregator/act/act.h"
+#include "aggregator/asked.h"
 #include "aggregator/audit/audit.h"
 #include "aggregator/decide/decide.h"
 #include "aggregator/demo.h"
 #include "aggregator/fleet/rollup.h"
 #include "aggregator/forecast/service/service.h"
 #include "aggregator/intake/intake.h"
+#include "aggregator/interruption.h"
 #include "aggregator/show/feed.h"
 #include "aggregator/show/show.h"
 #include "aggregator/view.h"
@@ -51,6 +53,7 @@ struct line {
 	struct show *show;
 	struct publish *feed;
 	struct demo *demo;
+	struct interruption *interruption;
 	// how it comes in
 	struct inbox *inbox;
 	struct tls *tls;
@@ -62,6 +65,7 @@ struct line {
 	struct outcome outcomes[PLAN_MAX_STEPS];
 	struct group_view groups[PLAN_MAX_STEPS];
 	struct show_status status;
+	struct asked asked;
 	struct buf text;
 	void (*on_stopped)(void *arg);
 	void *on_stopped_arg;
@@ -114,6 +118,7 @@ static int on_notice(void *arg, const struct notice *n, int64_t now_ms)
 		LOG_TEXT("kind", notice_kind_name(n->kind)),
 		LOG_NUM("left_ms", n->deadline_ms ? n->deadline_ms - now_ms : -1));
 	feed_notice(l->feed, n, clock_mono_ns());
+	interruption_notice(l->interruption, n, now_ms); // at once: its deadline runs
 	return 0;
 }
 
@@ -129,6 +134,17 @@ static int on_demo_sample(void *arg, const struct sample *s, int64_t now_ms)
 {
 	struct line *l = arg;
 	return intake_accept_sample(l->intake, s, now_ms);
+}
+
+static void on_demo_notice(void *arg, const struct notice *n, int64_t now_ms)
+{
+	on_notice(arg, n, now_ms); // the same door
+}
+
+static void on_demo_node(void *arg, const struct fleet_node *n)
+{
+	struct line *l = arg;
+	interruption_node(l->interruption, n);
 }
 
 // --- what follows from it -------------------------------------------------------------------
@@ -244,52 +260,6 @@ static void on_tick(uv_timer_t *timer)
 	show_publish_tick(l->show, now_ms);
 }
 
-// --- what show asks the line for ------------------------------------------------------------
-
-static int find_forecast(void *arg, const struct show_series *series, struct show_forecast *ret)
-{
-	struct line *l = arg;
-	struct service_outlook o;
-	const struct service_series which = {
-		series->cluster, series->name, series->kind, (enum service_horizon)series->horizon};
-	int r = service_get(l->service, &which, &o);
-	if (r < 0)
-		return r;
-	*ret = (struct show_forecast){.outlook = o.outlook,
-		.metric = METRIC_DEMAND_LOW,
-		.generated_ms = o.generated_ms,
-		.coverage80_permille = o.coverage80_permille,
-		.scored = o.scored};
-	text_copy(ret->why, sizeof(ret->why), o.why);
-	return 0;
-}
-
-struct audit_walk {
-	int (*on_entry)(void *arg, const struct show_audit_entry *e);
-	void *arg;
-};
-
-static int show_entry(void *arg, const struct audit_entry *e)
-{
-	struct audit_walk *w = arg;
-	const struct show_audit_entry entry = {.seq = e->seq,
-		.ts_ms = e->ts_ms,
-		.kind = e->kind,
-		.cluster = e->cluster,
-		.id = e->id,
-		.text = e->json,
-		.hash = e->hash};
-	return w->on_entry(w->arg, &entry);
-}
-
-static int each_audit(void *arg, size_t limit,
-	int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg)
-{
-	struct line *l = arg;
-	struct audit_walk w = {on_entry, on_arg};
-	return audit_tail(l->audit, limit, show_entry, &w);
-}
-
 // --- opening --------------------------------------------------------------------------------
 
 static int open_audit(struct line *l, struct why *why)
@@ -330,6 +300,9 @@ static int open_kept(struct line *l, struct why *why)
 		r = service_new(&l->service, l->loop, l->store, &service);
 	if (r == 0)
 		r = open_audit(l, why);
+	const struct interruption_doors drains = {.fleet = l->fleet, .audit = l->audit};
+	if (r == 0)
+		r = interruption_start(&l->interruption, l->loop, &drains, c);
 	return r;
 }
 
@@ -401,13 +374,22 @@ static void on_catch_up(uv_idle_t *idle)
 		return;
 	uv_idle_stop(idle);
 	l->is_catching_up = false;
+	if (interruption_demo(l->interruption, l->demo) < 0)
+		log_event(LOG_ERROR, EV_DRAIN, "the demo fleet cannot be drained, ignoring");
 	become_ready(l);
 }
 
 static int open_demo(struct line *l)
 {
-	const struct demo_doors doors = {on_demo_sample, on_demo_clock, l, l->fleet, l->store};
+	const struct demo_doors doors = {.on_sample = on_demo_sample,
+		.on_notice = on_demo_notice,
+		.on_clock = on_demo_clock,
+		.on_node = on_demo_node,
+		.arg = l,
+		.fleet = l->fleet,
+		.store = l->store};
 	int r = demo_new(&l->demo, &doors, l->config->demo_history_ms, clock_wall_ms());
+	l->asked.demo = l->demo;
 	if (r == 0) {
 		l->is_catching_up = true;
 		uv_idle_start(&l->catching_up, on_catch_up);
@@ -423,6 +405,7 @@ static int open_show(struct line *l, struct why *why)
 		.version = PETREL_VERSION,
 		.wall_ms = clock_wall_ms,
 		.mono_ns = clock_mono_ns};
+	l->asked = (struct asked){l->service, l->audit, NULL, l->interruption};
 	const struct show_sources sources = {.fleet = l->fleet,
 		.store = l->store,
 		.status = &l->status,
@@ -430,9 +413,9 @@ static int open_show(struct line *l, struct why *why)
 		.intake = intake_counters(l->intake),
 		.data_lane = lane_server_counters(l->data_lane),
 		.urgent_lane = lane_server_counters(l->urgent_lane),
-		.forecast = find_forecast,
-		.each_audit = each_audit,
-		.arg = l};
+		.forecast = asked_forecast,
+		.each_audit = asked_audit,
+		.arg = &l->asked};
 	return show_new(&l->show, l->loop, &o, &sources, why);
 }
 
@@ -511,7 +494,7 @@ static void free_rest(void *arg)
 	struct line *l = arg;
 	if (l->feed)
 		publish_stop(l->feed);
-	demo_free(l->demo);
+	demo_free(l->demo); // answers what the drains have asked: into nothing
 	intake_free(l->intake);
 	tls_free(l->tls);
 	audit_close(l->audit);
@@ -561,13 +544,22 @@ static void stop_service(void *arg)
 		stop_data_lane(l);
 }
 
-static void on_idle_closed(uv_handle_t *handle)
+static void stop_show(void *arg)
 {
-	struct line *l = handle->data;
+	struct line *l = arg;
 	if (l->show)
 		show_stop(l->show, stop_service, l);
 	else
 		stop_service(l);
+}
+
+static void on_idle_closed(uv_handle_t *handle)
+{
+	struct line *l = handle->data;
+	if (l->interruption)
+		interruption_stop(l->interruption, stop_show, l);
+	else
+		stop_show(l);
 }
 
 static void on_timer_closed(uv_handle_t *handle)

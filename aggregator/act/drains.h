@@ -71,7 +71,7 @@ struct drain_act { // one step that is not a pod's
 	struct drain_step step;
 	enum drain_step_state state;
 	int64_t begun_ms, done_ms, again_ms;
-	unsigned tries;
+	unsigned tries, number;
 	char text[192];
 };
 enum { DRAIN_MAX_ACTS = 24 };
@@ -144,7 +144,8 @@ struct drains_options {
 	struct fleet *fleet;
 	struct drain_policy policy;
 	size_t max_drains;
-	const char *owner; // this replica
+	const char *owner;             // this replica
+	int64_t (*wall_ms)(void *arg); // the clock, for the moments of answers
 	// Asked right before each call.
 	bool (*may_act)(void *arg, const char *cluster);
 	// All entries, in their order, on the disk when it returns 0.
@@ -178,6 +179,8 @@ int drains_request(
 
 // The watch of a cluster has told everything: drains that a predecessor has left on nodes go on.
 void drains_synced(struct drains *ds, const char *cluster, int64_t now_ms);
+// A node has changed: another replica may have begun to drain it. For fleet_watch.on_node.
+void drains_on_node(struct drains *ds, const struct fleet_node *n, int64_t now_ms);
 // What the journal of this replica still knows of calls, before the first drains_synced(); entries
 // newest first, as audit_tail() gives them.
 void drains_recall(struct drains *ds, const char *kind, const char *id, const char *json);
@@ -189,7 +192,7 @@ void drains_flush(struct drains *ds, int64_t now_ms);
 
 const struct drain *drains_first(const struct drains *ds); // newest first; then ->next
 const struct drain *drains_find(const struct drains *ds, const char *id);
-const struct drain *drains_of_node(const struct drains *ds, const char *cluster, const char *node);
+const struct drain *drains_of_node(struct drains *ds, const char *cluster, const char *node);
 
 struct drains_stats {
 	size_t active, ended;

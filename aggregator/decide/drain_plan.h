@@ -53,9 +53,10 @@ enum drain_wait {
 	DRAIN_WAIT_TIME,        // nothing: it starts at at_ms
 	DRAIN_WAIT_REPLACEMENT, // the replacement is Ready, or cannot be had
 	DRAIN_WAIT_OTHERS,      // every evicted pod of a lower class is gone
-	DRAIN_WAIT_FAILED,      // the launch before it was refused
+	DRAIN_WAIT_FAILED,      // the launch before it found no capacity
+	DRAIN_WAIT_REFUSED,     // launching by name is not allowed, or nothing else is left
 	DRAIN_WAIT_DRAINED,     // every pod that was to go is gone
-	DRAIN_WAIT_GONE,        // the instance is gone
+	DRAIN_WAIT_GONE,        // the instance is gone; asked from at_ms on
 };
 
 // Every reason a drain's step is taken, shaped or left, each once.
@@ -82,6 +83,8 @@ enum drain_wait {
 	R(RECENT_FAILURES, "recent-failures", "launches failed there lately: it is asked later")   \
 	R(LAUNCH_FAILED, "launch-failed", "only if launching by name is not possible")             \
 	R(ON_DEMAND_LAST, "on-demand-last", "only if there is no spot capacity anywhere")          \
+	R(NO_REPLACEMENT, "no-replacement",                                                        \
+		"without a replacement it is not drained, and un-cordoned after a while")          \
 	R(NO_SCALING_GROUP, "no-scaling-group", "its scaling group is not known: no replacement")  \
 	R(GROUP_REPLACES, "group-replaces", "its scaling group launches the replacement itself")   \
 	R(AT_MAXIMUM, "at-maximum", "the group is at its maximum: no replacement")                 \
@@ -151,6 +154,9 @@ struct drain_plan {
 };
 void drain_plan_init(struct drain_plan *p);
 void drain_plan_done(struct drain_plan *p);
+
+// What a pod is given when it is told to go at at_ms: its own or what is left, never 0.
+uint32_t drain_grace_s(uint32_t own_s, int64_t at_ms, int64_t end_ms);
 
 struct drain_view;
 struct json;

@@ -56,7 +56,7 @@ struct drain_view {
 	const char *fallback_zone;
 	uint32_t fallback_desired, fallback_max;
 	bool replacement_asked; // by an earlier plan of the same drain: not again
-	bool replacement_ready;
+	bool replacement_ready, replacement_failed;
 	uint32_t replaced_this_hour; // nodes of its group drained on recommendation
 	const struct drain_view_pod *pods;
 	size_t n_pods;

@@ -6,19 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/fleet/internal.h"
 #include "proto/base/hash.h"
 #include "proto/base/text.h"
 
 static const int64_t forget_after_ms = 3600 * 1000; // a silent node stays on the page for an hour
-
-struct fleet {
-	struct fleet_options options;
-	struct fleet_cluster *clusters;
-	struct fleet_group *groups;
-	struct fleet_node *nodes;
-	struct fleet_pod *pods;
-	size_t refused;
-};
 
 const char *node_state_name(enum node_state s)
 {
@@ -32,6 +24,18 @@ const char *petrel_mode_name(enum petrel_mode m)
 	return (unsigned)m < 3 ? names[m] : "unknown";
 }
 
+static void free_node(struct fleet_node *n)
+{
+	free(n->drain);
+	free(n);
+}
+
+static void free_pod(struct fleet_pod *p)
+{
+	free(p->labels);
+	free(p);
+}
+
 int fleet_new(struct fleet **ret, const struct fleet_options *o)
 {
 	struct fleet *f = calloc(1, sizeof(*f));
@@ -42,23 +46,16 @@ int fleet_new(struct fleet **ret, const struct fleet_options *o)
 	return 0;
 }
 
-#define FREE_TABLE(head)                                                                           \
-	do {                                                                                       \
-		__typeof__(head) item, next;                                                       \
-		HASH_ITER (hh, head, item, next) {                                                 \
-			HASH_DEL(head, item);                                                      \
-			free(item);                                                                \
-		}                                                                                  \
-	} while (0)
-
 void fleet_free(struct fleet *f)
 {
 	if (!f)
 		return;
-	FREE_TABLE(f->clusters);
-	FREE_TABLE(f->groups);
-	FREE_TABLE(f->nodes);
-	FREE_TABLE(f->pods);
+	FREE_TABLE(f->clusters, free);
+	FREE_TABLE(f->groups, free);
+	FREE_TABLE(f->nodes, free_node);
+	FREE_TABLE(f->pods, free_pod);
+	FREE_TABLE(f->hosts, free);
+	fleet_free_guests(f);
 	free(f);
 }
 
@@ -196,10 +193,80 @@ int fleet_pod(struct fleet *f, const char *cluster, const char *uid, struct flee
 	return 0;
 }
 
+static void leave_host(struct fleet *f, struct fleet_pod *p)
+{
+	struct fleet_host *h = p->host;
+	if (!h)
+		return;
+	DL_DELETE2(h->pods, p, prev_on_node, next_on_node);
+	h->change = ++f->changes;
+	p->host = NULL;
+	if (h->pods)
+		return;
+	HASH_DEL(f->hosts, h);
+	free(h);
+}
+
+static struct fleet_host *find_host(const struct fleet *f, const char *cluster, const char *node)
+{
+	char key[sizeof(((struct fleet_host *)0)->key)];
+	struct fleet_host *h;
+	make_key(key, sizeof(key), cluster, node);
+	HASH_FIND_STR(f->hosts, key, h);
+	return h;
+}
+
+int fleet_pod_place(struct fleet *f, struct fleet_pod *p, const char *node)
+{
+	if (p->host && strcmp(p->node, node) == 0)
+		return 0;
+	leave_host(f, p);
+	text_copy(p->node, sizeof(p->node), node);
+	if (!node[0])
+		return 0;
+	struct fleet_host *h = find_host(f, p->cluster, node);
+	if (!h) {
+		h = calloc(1, sizeof(*h));
+		if (!h)
+			return -ENOMEM;
+		make_key(h->key, sizeof(h->key), p->cluster, node);
+		HASH_ADD_STR(f->hosts, key, h);
+	}
+	DL_APPEND2(h->pods, p, prev_on_node, next_on_node);
+	p->host = h;
+	h->change = ++f->changes;
+	return 0;
+}
+
+void fleet_pod_changed(struct fleet *f, struct fleet_pod *p)
+{
+	if (p->host)
+		p->host->change = ++f->changes;
+}
+
+uint64_t fleet_pods_change(const struct fleet *f, const char *cluster, const char *node)
+{
+	struct fleet_host *h = find_host(f, cluster, node);
+	return h ? h->change : 0;
+}
+
+struct fleet_pod *fleet_pods_on(const struct fleet *f, const char *cluster, const char *node)
+{
+	struct fleet_host *h = find_host(f, cluster, node);
+	return h ? h->pods : NULL;
+}
+
 void fleet_remove_pod(struct fleet *f, struct fleet_pod *p)
 {
+	leave_host(f, p);
 	HASH_DEL(f->pods, p);
-	free(p);
+	free_pod(p);
+}
+
+void fleet_remove_node(struct fleet *f, struct fleet_node *n)
+{
+	HASH_DEL(f->nodes, n);
+	free_node(n);
 }
 
 struct fleet_cluster *fleet_clusters(struct fleet *f)
@@ -222,12 +289,19 @@ struct fleet_pod *fleet_pods(struct fleet *f)
 	return f->pods;
 }
 
+// What an agent does not know it does not take away from what the watch has told.
+static void copy_known(char *ret, size_t size, const char *text, const char *otherwise)
+{
+	if (text[0] || !ret[0])
+		text_copy(ret, size, text[0] ? text : otherwise);
+}
+
 static void copy_identity(struct fleet_node *n, const struct sample *s)
 {
-	text_copy(n->group, sizeof(n->group), s->group[0] ? s->group : "ungrouped");
-	text_copy(n->instance_id, sizeof(n->instance_id), s->instance_id);
-	text_copy(n->instance_type, sizeof(n->instance_type), s->instance_type);
-	text_copy(n->zone_id, sizeof(n->zone_id), s->zone_id);
+	copy_known(n->group, sizeof(n->group), s->group, "ungrouped");
+	copy_known(n->instance_id, sizeof(n->instance_id), s->instance_id, "");
+	copy_known(n->instance_type, sizeof(n->instance_type), s->instance_type, "");
+	copy_known(n->zone_id, sizeof(n->zone_id), s->zone_id, "");
 	text_copy(n->version, sizeof(n->version), s->version);
 	n->simulated = s->simulated;
 	n->has_agent = true;
@@ -262,12 +336,16 @@ static int see_cgroup(
 	int r = fleet_pod(f, s->cluster, uid, &p);
 	if (r < 0)
 		return r;
-	text_copy(p->node, sizeof(p->node), s->node);
+	p->last_seen_ms = now_ms;
+	if (p->watched)
+		return 0;
+	r = fleet_pod_place(f, p, s->node);
+	if (r < 0)
+		return r;
 	if (c->kind == CGROUP_UNIT) {
 		text_copy(p->name, sizeof(p->name), c->name);
 		text_copy(p->workload, sizeof(p->workload), c->name);
 	}
-	p->last_seen_ms = now_ms;
 	return 0;
 }
 
@@ -291,7 +369,7 @@ int fleet_on_sample(struct fleet *f, const struct sample *s, int64_t now_ms)
 	if (!n->first_seen_ms)
 		n->first_seen_ms = now_ms;
 	n->last_sample_ms = now_ms;
-	if (n->state == NODE_SILENT || n->state == NODE_GONE)
+	if (n->state == NODE_SILENT || (n->state == NODE_GONE && !n->watched))
 		n->state = NODE_READY;
 	n->allocatable_millicores =
 		scope_get(&s->node_scope, METRIC_CPU_CAPACITY, n->allocatable_millicores);
@@ -312,10 +390,8 @@ static void tick_nodes(struct fleet *f, int64_t now_ms)
 			silent_ms > f->options.silent_after_ms)
 			n->state = NODE_SILENT;
 		if ((n->state == NODE_GONE || n->state == NODE_SILENT) &&
-			silent_ms > forget_after_ms) {
-			HASH_DEL(f->nodes, n);
-			free(n);
-		}
+			silent_ms > forget_after_ms)
+			fleet_remove_node(f, n);
 	}
 }
 
@@ -325,11 +401,12 @@ static void tick_pods(struct fleet *f, int64_t now_ms)
 	HASH_ITER (hh, f->pods, p, next) {
 		struct fleet_node *n = fleet_find_node(f, p->cluster, p->node);
 		// ten missed container windows: the cgroup is gone
-		if (!n || now_ms - p->last_seen_ms > 100000) {
+		if (!p->watched && (!n || now_ms - p->last_seen_ms > 100000)) {
 			fleet_remove_pod(f, p);
 			continue;
 		}
-		n->pods++;
+		if (n)
+			n->pods++;
 	}
 }
 

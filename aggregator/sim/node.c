@@ -18,12 +18,12 @@ double sim_pod_share(unsigned p)
 	return shares[p];
 }
 
-void sim_pod_uid(const struct sim_node *n, unsigned p, char ret[40])
+void sim_uid(const char *what, uint32_t number, char ret[40])
 {
 	char text[96];
 	uint8_t digest[32];
 	char hex[33];
-	int len = snprintf(text, sizeof(text), "%s/%u", n->name, p);
+	int len = snprintf(text, sizeof(text), "%.80s/%u", what, number);
 	hash_sha256(text, (size_t)len, digest);
 	text_to_hex(digest, 16, hex);
 	snprintf(ret, 40, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
@@ -113,13 +113,16 @@ void sim_node_fill(struct sample *ret, const struct sim_group *g, struct sim_nod
 	struct cpu cpu = serve(demand, (double)g->millicores);
 	fill_cpu(&ret->node_scope, &cpu, window_ms);
 	fill_rest(&ret->node_scope, g, cpu.used / cpu.capacity, window_ms);
-	for (unsigned p = 0; p < ret->n_cgroups; p++) {
+	double shares = 0;
+	for (size_t p = 0; p < n->n_guests; p++)
+		shares += n->guests[p].share;
+	for (size_t p = 0; p < ret->n_cgroups; p++) {
 		struct cgroup_sample *c = &ret->cgroups[p];
 		memset(c, 0, sizeof(*c));
 		c->kind = CGROUP_POD;
 		c->window_ms = ret->window_ms;
-		sim_pod_uid(n, p, c->pod_uid);
-		double share = sim_pod_share(p);
+		text_copy(c->pod_uid, sizeof(c->pod_uid), n->guests[p].uid);
+		double share = n->guests[p].share / shares;
 		struct cpu pod = {cpu.used * share, cpu.wait * share, demand * share, cpu.capacity};
 		fill_cpu(&c->scope, &pod, window_ms);
 		scope_set(&c->scope, METRIC_SATURATED,

@@ -7,58 +7,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/sim/calls.h"
 #include "aggregator/sim/load.h"
-#include "aggregator/sim/node.h"
+#include "aggregator/sim/world.h"
 #include "proto/base/text.h"
 
 enum { MAX_WINDOW_MS = 60000 };
 static const double reclaims_per_node_hour = 0.05; // 70 % a month: a popular spot pool
-static const int64_t replacement_ms =
-	90000; // from the end of a node to its replacement's first sample
 
 // Prices: us-east-1 Linux on demand, spot at its usual discount (AWS price list, July 2026).
 static const struct sim_group groups[SIM_GROUPS] = {
 	{"demo-web", CAPACITY_ON_DEMAND, "m6i.xlarge", 4000, 16ll << 30, 192000, 0.80,
-		{"frontend", "checkout"}},
+		{"frontend", "checkout"}, {30, 30}, {0, 2}, {false, false}},
 	{"demo-spot", CAPACITY_SPOT, "c6i.xlarge", 4000, 8ll << 30, 62000, 0.95,
-		{"render", "transcode"}},
+		{"render", "transcode"}, {30, 60}, {0, 2}, {false, false}},
 	{"demo-mixed", CAPACITY_MIXED, "m6a.xlarge", 4000, 16ll << 30, 98000, 0.70,
-		{"api", "search"}},
+		{"api", "search"}, {30, 45}, {3, 1}, {false, true}},
 };
-static const char *const zones[] = {"use1-az1", "use1-az2", "use1-az4"};
 
 struct sim {
 	struct sim_options options;
 	char cluster[64];
 	struct load load;
-	struct rng rng;
 	int64_t last_ms;
-	struct kube_sink sink;
 	struct sample *sample; // refilled for every node
-	struct sim_node nodes[SIM_GROUPS][SIM_NODES_PER_GROUP];
-	uint32_t numbers[SIM_GROUPS];
+	struct sim_world world;
+	struct sim_calls calls;
 };
-
-// Spot nodes of a mixed group: every second one.
-static enum capacity_type capacity_of(unsigned group, uint32_t number)
-{
-	if (groups[group].capacity != CAPACITY_MIXED)
-		return groups[group].capacity;
-	return number % 2 ? CAPACITY_ON_DEMAND : CAPACITY_SPOT;
-}
-
-static void start_node(struct sim *s, unsigned group, struct sim_node *n)
-{
-	n->number = ++s->numbers[group];
-	snprintf(n->name, sizeof(n->name), "%s-%u", groups[group].name, n->number);
-	n->capacity = capacity_of(group, n->number);
-	n->up = true;
-	n->skew = 0.85 + 0.3 * rng_unit(&s->rng);
-	n->noise = 0;
-	n->sequence = 0;
-	for (int i = 0; i < 16; i++)
-		n->boot_id[i] = (uint8_t)rng_next(&s->rng);
-}
 
 int sim_new(struct sim **ret, const struct sim_options *o)
 {
@@ -67,17 +42,18 @@ int sim_new(struct sim **ret, const struct sim_options *o)
 		return -ENOMEM;
 	s->options = *o;
 	text_copy(s->cluster, sizeof(s->cluster), o->cluster);
-	rng_init(&s->rng, o->seed);
+	s->world.groups = groups;
+	rng_init(&s->world.rng, o->seed);
+	s->calls.world = &s->world;
+	text_copy(s->calls.cluster, sizeof(s->calls.cluster), o->cluster);
 	int r = load_embedded(&s->load);
 	if (r == 0)
-		r = sample_new(&s->sample, SIM_PODS_PER_NODE);
+		r = sample_new(&s->sample, SIM_MAX_PODS_PER_NODE);
 	if (r < 0) {
 		sim_free(s);
 		return r;
 	}
-	for (unsigned g = 0; g < SIM_GROUPS; g++)
-		for (unsigned i = 0; i < SIM_NODES_PER_GROUP; i++)
-			start_node(s, g, &s->nodes[g][i]);
+	world_start(&s->world);
 	*ret = s;
 	return 0;
 }
@@ -86,67 +62,80 @@ void sim_free(struct sim *s)
 {
 	if (!s)
 		return;
+	calls_done(&s->calls);
 	sample_free(s->sample);
 	free(s);
 }
 
-static void tell_node(struct sim *s, unsigned g, const struct sim_node *n)
+static void send_notice(struct sim *s, const struct sim_node *n)
 {
-	struct kube_node node = {.capacity = n->capacity, .ready = true};
-	text_copy(node.name, sizeof(node.name), n->name);
-	text_copy(node.group, sizeof(node.group), groups[g].name);
-	text_copy(node.instance_type, sizeof(node.instance_type), groups[g].instance_type);
-	text_copy(node.zone_id, sizeof(node.zone_id), zones[n->number % 3]);
-	snprintf(node.instance_id, sizeof(node.instance_id), "i-sim%u%06u", g, n->number);
-	sim_pod_uid(n, UINT32_MAX, node.uid);
-	node.allocatable_millicores = groups[g].millicores;
-	node.allocatable_mem_bytes = groups[g].mem_bytes;
-	s->sink.on_node(s->sink.arg, &node);
-	for (unsigned p = 0; p < SIM_PODS_PER_NODE; p++) {
-		struct kube_pod pod = {
-			.request_millicores =
-				(int64_t)((double)groups[g].millicores * 0.8 * sim_pod_share(p)),
-			.request_mem_bytes =
-				(int64_t)((double)groups[g].mem_bytes * 0.5 * sim_pod_share(p))};
-		const char *workload = groups[g].workloads[p % 2];
-		sim_pod_uid(n, p, pod.uid);
-		text_copy(pod.namespace_, sizeof(pod.namespace_), "demo");
-		text_copy(pod.workload, sizeof(pod.workload), workload);
-		snprintf(pod.name, sizeof(pod.name), "%s-%.8s", workload, pod.uid);
-		text_copy(pod.node, sizeof(pod.node), n->name);
-		s->sink.on_pod(s->sink.arg, &pod);
+	struct notice notice = {.kind = NOTICE_SPOT_ITN,
+		.action = NOTICE_TERMINATE,
+		.observed_ms = s->world.now_ms,
+		.deadline_ms = n->ends_ms};
+	if (!s->options.on_notice)
+		return;
+	text_copy(notice.cluster, sizeof(notice.cluster), s->cluster);
+	text_copy(notice.node, sizeof(notice.node), n->name);
+	text_copy(notice.instance_id, sizeof(notice.instance_id), n->instance_id);
+	text_copy(notice.source, sizeof(notice.source), "sim");
+	notice_make_id(notice.instance_id, notice.kind, "", notice.id);
+	s->options.on_notice(s->options.arg, &notice);
+}
+
+int sim_interrupt(struct sim *s, const char *node, int64_t deadline_ms)
+{
+	struct sim_node *n = world_find_node(&s->world, node);
+	if (!n)
+		return -ENOENT;
+	n->ends_ms = deadline_ms ? deadline_ms : s->world.now_ms + SIM_NOTICE_MS;
+	send_notice(s, n);
+	return 0;
+}
+
+void sim_no_capacity(struct sim *s, const char *zone, int64_t until_ms)
+{
+	for (int z = 0; z < 3; z++)
+		if (strcmp(sim_zones[z], zone) == 0)
+			s->world.no_capacity_until_ms[z] = until_ms;
+}
+
+// Which spot nodes are reclaimed in the time since the last tick.
+static void reclaim(struct sim *s, unsigned g, double hours)
+{
+	for (unsigned i = 0; i < SIM_MAX_NODES_PER_GROUP; i++) {
+		struct sim_node *n = &s->world.nodes[g][i];
+		if (n->up && n->capacity == CAPACITY_SPOT && !n->ends_ms &&
+			rng_unit(&s->world.rng) < reclaims_per_node_hour * hours)
+			sim_interrupt(s, n->name, 0);
 	}
 }
 
-static void tell_gone(struct sim *s, const struct sim_node *n)
+static void seat_guests(struct sim *s)
 {
-	for (unsigned p = 0; p < SIM_PODS_PER_NODE; p++) {
-		char uid[40];
-		sim_pod_uid(n, p, uid);
-		s->sink.on_pod_gone(s->sink.arg, uid);
-	}
-	s->sink.on_node_gone(s->sink.arg, n->name);
-}
-
-static void live_and_die(
-	struct sim *s, unsigned g, struct sim_node *n, int64_t now_ms, double hours)
-{
-	if (n->up && n->capacity == CAPACITY_SPOT &&
-		rng_unit(&s->rng) < reclaims_per_node_hour * hours) {
-		n->up = false;
-		n->back_at_ms = now_ms + replacement_ms;
-		if (s->sink.on_node_gone)
-			tell_gone(s, n);
-	} else if (!n->up && now_ms >= n->back_at_ms) {
-		start_node(s, g, n);
-		if (s->sink.on_node)
-			tell_node(s, g, n);
+	for (unsigned g = 0; g < SIM_GROUPS; g++)
+		for (unsigned i = 0; i < SIM_MAX_NODES_PER_GROUP; i++)
+			s->world.nodes[g][i].n_guests = 0;
+	for (unsigned i = 0; i < SIM_MAX_PODS; i++) {
+		const struct sim_pod *p = &s->world.pods[i];
+		struct sim_node *n = p->exists ? p->node : NULL;
+		if (n && n->n_guests < SIM_MAX_PODS_PER_NODE && (p->ready || p->deleting_ms))
+			n->guests[n->n_guests++] =
+				(struct sim_guest){p->uid, sim_pod_share(p->kind)};
 	}
 }
 
-static void send_sample(
-	struct sim *s, unsigned g, struct sim_node *n, double demand, bool with_pods)
+static double shares_on(const struct sim_node *n)
 {
+	double sum = 0;
+	for (size_t i = 0; i < n->n_guests; i++)
+		sum += n->guests[i].share;
+	return sum;
+}
+
+static void send_sample(struct sim *s, struct sim_node *n, double demand, bool with_pods)
+{
+	const struct sim_group *g = &groups[n->group];
 	struct sample *out = s->sample;
 	uint32_t window_ms = out->window_ms;
 	int64_t wall_ms = out->wall_ms;
@@ -155,7 +144,7 @@ static void send_sample(
 	memset(out, 0, sizeof(*out));
 	out->cgroups = cgroups;
 	out->max_cgroups = max;
-	out->n_cgroups = with_pods ? SIM_PODS_PER_NODE : 0;
+	out->n_cgroups = with_pods ? n->n_guests : 0;
 	out->window_ms = window_ms;
 	out->wall_ms = wall_ms;
 	out->mono_ns = (uint64_t)wall_ms * 1000000u;
@@ -164,30 +153,30 @@ static void send_sample(
 	out->duty_on_ms = window_ms;
 	text_copy(out->cluster, sizeof(out->cluster), s->cluster);
 	text_copy(out->node, sizeof(out->node), n->name);
-	text_copy(out->group, sizeof(out->group), groups[g].name);
-	text_copy(out->instance_type, sizeof(out->instance_type), groups[g].instance_type);
-	text_copy(out->zone_id, sizeof(out->zone_id), zones[n->number % 3]);
+	text_copy(out->group, sizeof(out->group), g->name);
+	text_copy(out->instance_type, sizeof(out->instance_type), g->instance_type);
+	text_copy(out->zone_id, sizeof(out->zone_id), sim_zone_ids[n->zone]);
 	text_copy(out->version, sizeof(out->version), "simulated");
-	snprintf(out->instance_id, sizeof(out->instance_id), "i-sim%u%06u", g, n->number);
+	text_copy(out->instance_id, sizeof(out->instance_id), n->instance_id);
 	memcpy(out->boot_id, n->boot_id, 16);
 	out->sequence = ++n->sequence;
-	sim_node_fill(out, &groups[g], n, demand, &s->rng);
+	sim_node_fill(out, g, n, demand, &s->world.rng);
 	s->options.on_sample(s->options.arg, out);
 }
 
+// The load goes where the pods are.
 static void tick_group(struct sim *s, unsigned g, int64_t now_ms, bool with_pods)
 {
-	unsigned up = 0;
-	double hours = (double)s->sample->window_ms / 3600000.0;
-	for (unsigned i = 0; i < SIM_NODES_PER_GROUP; i++) {
-		live_and_die(s, g, &s->nodes[g][i], now_ms, hours);
-		up += s->nodes[g][i].up;
-	}
+	double shares = 0;
 	double demand = load_at(&s->load, g, now_ms) * groups[g].peak_share *
 			(double)groups[g].millicores * SIM_NODES_PER_GROUP;
-	for (unsigned i = 0; i < SIM_NODES_PER_GROUP; i++)
-		if (s->nodes[g][i].up)
-			send_sample(s, g, &s->nodes[g][i], demand / up, with_pods);
+	for (unsigned i = 0; i < SIM_MAX_NODES_PER_GROUP; i++)
+		shares += s->world.nodes[g][i].up ? shares_on(&s->world.nodes[g][i]) : 0;
+	for (unsigned i = 0; i < SIM_MAX_NODES_PER_GROUP; i++) {
+		struct sim_node *n = &s->world.nodes[g][i];
+		if (n->up)
+			send_sample(s, n, demand * shares_on(n) / fmax(shares, 0.01), with_pods);
+	}
 }
 
 void sim_tick(struct sim *s, int64_t now_ms, bool with_pods)
@@ -196,55 +185,30 @@ void sim_tick(struct sim *s, int64_t now_ms, bool with_pods)
 	if (since_ms <= 0)
 		return;
 	s->last_ms = now_ms;
+	uint32_t window_ms = since_ms < MAX_WINDOW_MS ? (uint32_t)since_ms : MAX_WINDOW_MS;
+	world_tick(&s->world, now_ms);
+	for (unsigned g = 0; g < SIM_GROUPS; g++)
+		reclaim(s, g, (double)window_ms / 3600000.0);
+	seat_guests(s);
 	for (unsigned g = 0; g < SIM_GROUPS; g++) {
-		s->sample->window_ms =
-			since_ms < MAX_WINDOW_MS ? (uint32_t)since_ms : MAX_WINDOW_MS;
+		s->sample->window_ms = window_ms;
 		s->sample->wall_ms = now_ms;
 		tick_group(s, g, now_ms, with_pods);
 	}
+	sim_turn(s);
 }
 
-static void describe_groups(void *self, const struct cloud_calls *calls)
+void sim_turn(struct sim *s)
 {
-	for (unsigned g = 0; g < SIM_GROUPS; g++) {
-		struct cloud_group group = {.capacity = groups[g].capacity,
-			.managed = true,
-			.min = 2,
-			.max = 16,
-			.desired = SIM_NODES_PER_GROUP,
-			.node_usd_micro_hour = groups[g].usd_micro_hour};
-		text_copy(group.name, sizeof(group.name), groups[g].name);
-		text_copy(
-			group.instance_type, sizeof(group.instance_type), groups[g].instance_type);
-		calls->on_group(calls->arg, &group);
-	}
-	calls->on_done(calls->arg, 0, NULL);
-}
-
-static int watch(void *self, const struct kube_sink *sink)
-{
-	struct sim *s = self;
-	s->sink = *sink;
-	for (unsigned g = 0; g < SIM_GROUPS; g++)
-		for (unsigned i = 0; i < SIM_NODES_PER_GROUP; i++)
-			if (s->nodes[g][i].up)
-				tell_node(s, g, &s->nodes[g][i]);
-	s->sink.on_synced(s->sink.arg);
-	return 0;
+	calls_answer(&s->calls);
 }
 
 struct cloud sim_cloud(struct sim *s)
 {
-	static const struct cloud_ops ops = {.name = "sim", .describe_groups = describe_groups};
-	struct cloud c = {.ops = &ops, .self = s};
-	text_copy(c.cluster, sizeof(c.cluster), s->cluster);
-	return c;
+	return calls_cloud(&s->calls);
 }
 
 struct kube sim_kube(struct sim *s)
 {
-	static const struct kube_ops ops = {.name = "sim", .watch = watch};
-	struct kube k = {.ops = &ops, .self = s};
-	text_copy(k.cluster, sizeof(k.cluster), s->cluster);
-	return k;
+	return calls_kube(&s->calls);
 }

@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of drains, the roads by which news comes in, and time.
+#include "aggregator/act/drains.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/act/drains_inner.h"
+#include "aggregator/act/mark.h"
+#include "proto/base/hash.h"
+#include "proto/base/json.h"
+#include "proto/base/text.h"
+
+static const int64_t unplaced_ms = 120000; // how long a notice waits for its node to be known
+
+int drains_new(struct drains **ret, const struct drains_options *o)
+{
+	struct drains *ds = calloc(1, sizeof(*ds));
+	if (!ds)
+		return -ENOMEM;
+	ds->o = *o;
+	buf_init(&ds->text, 1 << 20);
+	*ret = ds;
+	return 0;
+}
+
+static void free_tables(struct drains *ds)
+{
+	struct drains_cluster *c, *c_next;
+	HASH_ITER (hh, ds->clusters, c, c_next) {
+		HASH_DEL(ds->clusters, c);
+		free(c);
+	}
+	struct drain_recalled *r, *r_next;
+	HASH_ITER (hh, ds->recalled, r, r_next) {
+		HASH_DEL(ds->recalled, r);
+		free(r);
+	}
+	struct drain_zone_failure *z, *z_next;
+	HASH_ITER (hh, ds->failures, z, z_next) {
+		HASH_DEL(ds->failures, z);
+		free(z);
+	}
+}
+
+static void forget_dry(struct drains *ds)
+{
+	if (ds->dry)
+		drain_free(ds->dry);
+	ds->dry = NULL;
+}
+
+void drains_free(struct drains *ds)
+{
+	if (!ds)
+		return;
+	drains_write_rest(ds);
+	drains_drop_calls(ds);
+	forget_dry(ds);
+	HASH_CLEAR(hh_id, ds->by_id);
+	HASH_CLEAR(hh_node, ds->by_node);
+	struct drain *d, *next;
+	DL_FOREACH_SAFE(ds->list, d, next)
+	drain_free(d);
+	struct drain_unplaced *u, *u_next;
+	DL_FOREACH_SAFE(ds->unplaced, u, u_next)
+	free(u);
+	free_tables(ds);
+	buf_done(&ds->text);
+	free(ds);
+}
+
+static struct drains_cluster *find_cluster(const struct drains *ds, const char *name)
+{
+	struct drains_cluster *c;
+	HASH_FIND_STR(ds->clusters, name, c);
+	return c;
+}
+
+int drains_cluster(
+	struct drains *ds, const struct kube *kube, const struct cloud *cloud, bool dry_run)
+{
+	struct drains_cluster *c = find_cluster(ds, kube->cluster);
+	if (!c) {
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			return -ENOMEM;
+		text_copy(c->name, sizeof(c->name), kube->cluster);
+		HASH_ADD_STR(ds->clusters, name, c);
+	}
+	c->kube = *kube;
+	c->cloud = *cloud;
+	c->dry_run = dry_run;
+	return 0;
+}
+
+// --- the table --------------------------------------------------------------------------------
+
+static void count_end(struct drains *ds, struct drain *d)
+{
+	struct json j;
+	HASH_DELETE(hh_node, ds->by_node, d->inner);
+	ds->stats.done += d->phase == DRAIN_DONE;
+	ds->stats.withdrawn += d->phase == DRAIN_WITHDRAWN;
+	ds->stats.failed += d->phase == DRAIN_FAILED;
+	buf_reset(&ds->text);
+	json_init(&j, &ds->text);
+	drain_print(d, &j);
+	drain_entry(ds, d, "drain", &ds->text);
+}
+
+static struct drain *running_on(struct drains *ds, const char *cluster, const char *node)
+{
+	char key[sizeof(((struct drain_inner *)0)->node_key)];
+	struct drain_inner *in;
+	snprintf(key, sizeof(key), "%s/%s", cluster, node);
+	HASH_FIND(hh_node, ds->by_node, key, strlen(key), in);
+	if (in && drain_phase_ended(in->drain->phase)) { // since the last tick
+		count_end(ds, in->drain);
+		in = NULL;
+	}
+	return in ? in->drain : NULL;
+}
+
+const struct drain *drains_find(const struct drains *ds, const char *id)
+{
+	struct drain_inner *in;
+	HASH_FIND(hh_id, ds->by_id, id, strlen(id), in);
+	return in ? in->drain : NULL;
+}
+
+const struct drain *drains_of_node(struct drains *ds, const char *cluster, const char *node)
+{
+	return running_on(ds, cluster, node);
+}
+
+const struct drain *drains_first(const struct drains *ds)
+{
+	return ds->list;
+}
+
+static void remove_drain(struct drains *ds, struct drain *d)
+{
+	HASH_DELETE(hh_id, ds->by_id, d->inner);
+	DL_DELETE(ds->list, d);
+	drain_free(d); // it has ended, so it is not in by_node: see count_end()
+}
+
+// The oldest that has ended makes room.
+static int make_room(struct drains *ds)
+{
+	if (HASH_CNT(hh_id, ds->by_id) < ds->o.max_drains)
+		return 0;
+	struct drain *last = ds->list ? ds->list->prev : NULL; // utlist: head->prev is the tail
+	for (size_t i = HASH_CNT(hh_id, ds->by_id); last && i > 0; i--, last = last->prev)
+		if (drain_phase_ended(last->phase) && last->inner->in_flight == 0) {
+			running_on(ds, last->cluster, last->node); // counts its end
+			remove_drain(ds, last);
+			return 0;
+		}
+	ds->stats.refused++;
+	return -ENOSPC;
+}
+
+static void copy_node(struct drain *d, const struct fleet_node *n)
+{
+	text_copy(d->cluster, sizeof(d->cluster), n->cluster);
+	text_copy(d->node, sizeof(d->node), n->name);
+	text_copy(d->node_uid, sizeof(d->node_uid), n->uid);
+	text_copy(d->instance, sizeof(d->instance), n->instance_id);
+	text_copy(d->group, sizeof(d->group), n->group);
+	text_copy(d->zone, sizeof(d->zone), n->zone);
+	snprintf(d->inner->node_key, sizeof(d->inner->node_key), "%s/%s", n->cluster, n->name);
+}
+
+static struct drain *new_drain(struct drains *ds, const struct fleet_node *n)
+{
+	struct drain *d = calloc(1, sizeof(*d));
+	struct drain_inner *in = calloc(1, sizeof(*in));
+	if (!d || !in) {
+		free(d);
+		free(in);
+		return NULL;
+	}
+	d->inner = in;
+	in->drain = d;
+	in->ds = ds;
+	in->cluster = find_cluster(ds, n->cluster);
+	d->dry_run = in->cluster && in->cluster->dry_run;
+	d->number = ++ds->numbers;
+	copy_node(d, n);
+	return d;
+}
+
+// The same event on the same node has the same id on every replica and after every restart.
+static void make_id(struct drain *d, const uint8_t notice_id[32])
+{
+	char text[64 + 40 + 65 + 3];
+	char hex[65];
+	uint8_t digest[32];
+	text_to_hex(notice_id, 32, hex);
+	int len = snprintf(text, sizeof(text), "%s/%s/%s", d->cluster, d->node_uid, hex);
+	hash_sha256(text, (size_t)len, digest);
+	text_to_hex(digest, 16, d->id);
+}
+
+static int add_drain(struct drains *ds, struct drain *d)
+{
+	struct drain_inner *old;
+	HASH_FIND(hh_id, ds->by_id, d->id, strlen(d->id), old);
+	running_on(ds, d->cluster, d->node); // counts the end of one that has just ended
+	if (old && drain_phase_ended(old->drain->phase) && old->in_flight == 0)
+		remove_drain(ds, old->drain); // the same event shows again
+	else if (old)
+		return -EEXIST;
+	int r = make_room(ds);
+	if (r < 0)
+		return r;
+	HASH_ADD_KEYPTR(hh_id, ds->by_id, d->id, strlen(d->id), d->inner);
+	HASH_ADD_KEYPTR(
+		hh_node, ds->by_node, d->inner->node_key, strlen(d->inner->node_key), d->inner);
+	DL_PREPEND(ds->list, d);
+	ds->stats.started++;
+	return 0;
+}
+
+// --- news -------------------------------------------------------------------------------------
+
+static const char *telling_reason(enum drain_kind k)
+{
+	static const char *const reasons[DRAIN_KIND_COUNT] = {"SpotInterruption",
+		"RebalanceRecommendation", "ScheduledEvent", "ASGLifecycle", "StateChange",
+		"ScheduledEvent", "DrainRequested"};
+	return reasons[k];
+}
+
+// Tells at the moment of the news, not after the drain.
+static void tell_news(struct drains *ds, struct drain *d)
+{
+	if (d->inner->told || !drain_may_act(ds, d))
+		return;
+	d->inner->told = true;
+	drain_tell_warning(ds, d, telling_reason(d->kind), d->text);
+}
+
+// The most urgent of what was heard, and the earliest of the deadlines that were given.
+static void sum_up(struct drain *d)
+{
+	bool first = true;
+	d->deadline_ms = 0;
+	for (int k = 0; k < DRAIN_KIND_COUNT; k++) {
+		if (!(d->kinds & 1u << k))
+			continue;
+		if (first || drain_kind_urgency((enum drain_kind)k) > drain_kind_urgency(d->kind))
+			d->kind = (enum drain_kind)k;
+		first = false;
+		int64_t deadline_ms = d->inner->deadlines[k];
+		if (deadline_ms && (!d->deadline_ms || deadline_ms < d->deadline_ms))
+			d->deadline_ms = deadline_ms;
+	}
+}
+
+// Another, more urgent kind: what was given up for the old one is tried again.
+static void take_kind(struct drain *d, enum drain_kind before)
+{
+	if (d->kind == before)
+		return;
+	if (d->replacement.state == DRAIN_REPLACEMENT_FAILED)
+		d->replacement.state = DRAIN_REPLACEMENT_NONE;
+	d->inner->told = false;
+}
+
+// True if it changed anything.
+static bool take_notice(struct drains *ds, struct drain *d, const struct notice *n)
+{
+	const enum drain_kind kind = (enum drain_kind)n->kind, before = d->kind;
+	uint32_t bit = 1u << kind, kinds = d->kinds;
+	int64_t deadline_ms = n->deadline_ms;
+	bool guess = n->guessed || (!deadline_ms && n->kind == NOTICE_SPOT_ITN);
+	if (guess && !deadline_ms)
+		deadline_ms = n->observed_ms + ds->o.policy.interruption_ms;
+	if (n->withdrawn) {
+		d->kinds &= ~bit;
+	} else {
+		d->kinds |= bit;
+		// a guess never overrules what was given
+		if (!guess || !(kinds & bit) || d->guessed) {
+			d->inner->deadlines[kind] = deadline_ms;
+			d->guessed = guess;
+		}
+	}
+	if (d->kinds) {
+		int64_t deadline_before = d->deadline_ms;
+		sum_up(d);
+		take_kind(d, before);
+		return kinds != d->kinds || d->kind != before || d->deadline_ms != deadline_before;
+	}
+	return kinds != 0;
+}
+
+static void notice_entry(struct drains *ds, const struct drain *d, const struct notice *n)
+{
+	buf_reset(&ds->text);
+	notice_print(n, &ds->text);
+	drain_entry(ds, d, "notice", &ds->text);
+}
+
+static struct fleet_node *node_of(const struct drains *ds, const struct notice *n)
+{
+	struct fleet_node *f = NULL;
+	if (n->node[0])
+		f = fleet_find_node(ds->o.fleet, n->cluster, n->node);
+	// the queue knows only the instance; never a DNS name
+	for (f = f ? f : (n->node[0] ? NULL : fleet_nodes(ds->o.fleet)); f && !n->node[0];
+		f = f->hh.next)
+		if (strcmp(f->cluster, n->cluster) == 0 && n->instance_id[0] &&
+			strcmp(f->instance_id, n->instance_id) == 0)
+			break;
+	return f && f->state != NODE_GONE ? f : NULL;
+}
+
+static int keep_unplaced(struct drains *ds, const struct notice *n, int64_t now_ms)
+{
+	struct drain_unplaced *u;
+	DL_FOREACH (ds->unplaced, u)
+		if (memcmp(u->notice.id, n->id, sizeof(n->id)) == 0) {
+			u->notice = *n;
+			return -ENOENT;
+		}
+	u = ds->n_unplaced < DRAINS_MAX_UNPLACED ? malloc(sizeof(*u)) : NULL;
+	if (!u) {
+		ds->stats.refused++;
+		return -ENOSPC;
+	}
+	u->notice = *n;
+	u->since_ms = now_ms;
+	DL_APPEND(ds->unplaced, u);
+	ds->n_unplaced++;
+	return -ENOENT;
+}
+
+static int start(struct drains *ds, struct drain *d, int64_t now_ms)
+{
+	d->started_ms = now_ms;
+	int r = add_drain(ds, d);
+	if (r < 0) {
+		drain_free(d);
+		return r;
+	}
+	return 0;
+}
+
+static int begin(
+	struct drains *ds, const struct fleet_node *f, const struct notice *n, struct drain **ret)
+{
+	struct drain *d = new_drain(ds, f);
+	if (!d)
+		return -ENOMEM;
+	make_id(d, n->id);
+	if (!d->instance[0])
+		text_copy(d->instance, sizeof(d->instance), n->instance_id);
+	text_copy(d->source, sizeof(d->source), n->source);
+	d->observed_ms = d->times.notice_ms = n->observed_ms;
+	d->times.seen_ms = d->times.receipted_ms = ds->now_ms;
+	int r = start(ds, d, ds->now_ms);
+	if (r == 0)
+		*ret = d;
+	return r;
+}
+
+static int place(
+	struct drains *ds, const struct fleet_node *f, const struct notice *n, struct drain **ret)
+{
+	struct drain *d = running_on(ds, f->cluster, f->name);
+	bool is_new = !d;
+	if (!d && n->withdrawn)
+		return 0; // nothing to take back
+	int r = d ? 0 : begin(ds, f, n, &d);
+	if (r < 0)
+		return r == -EEXIST ? 0 : r;
+	bool changed = take_notice(ds, d, n);
+	if (!changed && !is_new)
+		return 0; // the same news again
+	notice_entry(ds, d, n);
+	r = drain_plan_again(ds, d, ds->now_ms);
+	if (r < 0)
+		return r;
+	drain_observe(ds, d, ds->now_ms);
+	tell_news(ds, d);
+	drain_advance(ds, d, ds->now_ms);
+	*ret = d;
+	return 0;
+}
+
+int drains_notice(
+	struct drains *ds, const struct notice *n, int64_t now_ms, const struct drain **ret)
+{
+	struct drain *d = NULL;
+	ds->now_ms = now_ms;
+	const struct fleet_node *f = node_of(ds, n);
+	if (!f)
+		return n->withdrawn ? 0 : keep_unplaced(ds, n, now_ms);
+	int r = place(ds, f, n, &d);
+	if (ret)
+		*ret = d ? d : running_on(ds, f->cluster, f->name);
+	return r;
+}
+
+// Notices whose node is known by now.
+static void place_late(struct drains *ds, int64_t now_ms)
+{
+	struct drain_unplaced *u, *next;
+	DL_FOREACH_SAFE(ds->unplaced, u, next)
+	{
+		struct drain *d;
+		const struct fleet_node *f = node_of(ds, &u->notice);
+		if (f)
+			place(ds, f, &u->notice, &d);
+		if (!f && now_ms - u->since_ms < unplaced_ms)
+			continue;
+		DL_DELETE(ds->unplaced, u);
+		ds->n_unplaced--;
+		free(u);
+	}
+}
+
+// --- a person's -------------------------------------------------------------------------------
+
+static struct drain *requested(struct drains *ds, const struct drain_request *r,
+	const struct fleet_node *f, int64_t now_ms)
+{
+	uint8_t id[32];
+	char event[32];
+	struct drain *d = new_drain(ds, f);
+	if (!d)
+		return NULL;
+	snprintf(event, sizeof(event), "%lld", (long long)now_ms);
+	notice_make_id(f->instance_id, NOTICE_KIND_COUNT, event, id);
+	make_id(d, id);
+	text_copy(d->source, sizeof(d->source), "operator");
+	d->observed_ms = d->times.notice_ms = d->times.seen_ms = now_ms;
+	d->started_ms = now_ms;
+	d->kind = DRAIN_OPERATOR;
+	d->kinds = 1u << DRAIN_OPERATOR;
+	d->deadline_ms = r->deadline_ms ? r->deadline_ms : now_ms + ds->o.policy.operator_ms;
+	d->inner->deadlines[DRAIN_OPERATOR] = d->deadline_ms;
+	return d;
+}
+
+int drains_request(
+	struct drains *ds, const struct drain_request *r, int64_t now_ms, const struct drain **ret)
+{
+	const struct fleet_node *f = fleet_find_node(ds->o.fleet, r->cluster, r->node);
+	ds->now_ms = now_ms;
+	if (!f || f->state == NODE_GONE)
+		return -ENOENT;
+	struct drain *running = running_on(ds, r->cluster, r->node);
+	if (running && !r->dry_run) {
+		*ret = running;
+		return 0;
+	}
+	struct drain *d = requested(ds, r, f, now_ms);
+	if (!d)
+		return -ENOMEM;
+	if (r->dry_run) {
+		size_t entries = ds->n_entries;
+		forget_dry(ds);
+		ds->dry = d;
+		d->dry_run = true;
+		int failed = drain_plan_again(ds, d, now_ms);
+		if (ds->n_entries > entries) // a plan that was only looked at is no entry
+			free(ds->entries[--ds->n_entries].json);
+		*ret = d;
+		return failed;
+	}
+	int failed = start(ds, d, now_ms);
+	if (failed < 0)
+		return failed;
+	failed = drain_plan_again(ds, d, now_ms);
+	tell_news(ds, d);
+	drain_advance(ds, d, now_ms);
+	*ret = d;
+	return failed;
+}
+
+// --- what a predecessor left ------------------------------------------------------------------
+
+// Another replica's drain of this node: its id is the one on the node.
+static void take_over_id(struct drains *ds, struct drain *d, const struct drain_mark *m)
+{
+	if (strcmp(d->id, m->id) == 0 || d->inner->marked || drains_find(ds, m->id))
+		return;
+	HASH_DELETE(hh_id, ds->by_id, d->inner);
+	text_copy(d->id, sizeof(d->id), m->id);
+	HASH_ADD_KEYPTR(hh_id, ds->by_id, d->id, strlen(d->id), d->inner);
+	drain_changed(ds, d);
+}
+
+static void resume(struct drains *ds, const struct fleet_node *n, const struct drain_mark *m)
+{
+	struct drain *d = new_drain(ds, n);
+	if (!d)
+		return;
+	text_copy(d->id, sizeof(d->id), m->id);
+	text_copy(d->source, sizeof(d->source), "watch");
+	d->kind = m->kind;
+	d->kinds = 1u << m->kind;
+	d->observed_ms = d->times.notice_ms = m->observed_ms;
+	d->times.seen_ms = ds->now_ms;
+	d->inner->deadlines[m->kind] = d->deadline_ms = m->deadline_ms;
+	d->inner->told = true; // by the predecessor
+	if (start(ds, d, ds->now_ms) < 0)
+		return;
+	d->inner->marked = true;
+	d->inner->cordoned = m->cordoned;
+	d->inner->asked_before = m->replacing;
+	d->times.tainted_ms = ds->now_ms;
+	if (drain_plan_again(ds, d, ds->now_ms) < 0)
+		return; // the next tick plans again
+	drain_observe(ds, d, ds->now_ms);
+	drain_advance(ds, d, ds->now_ms);
+}
+
+void drains_on_node(struct drains *ds, const struct fleet_node *n, int64_t now_ms)
+{
+	struct drain_mark m;
+	const struct drains_cluster *c = find_cluster(ds, n->cluster);
+	if (!c || !c->synced || !n->drain || n->state == NODE_GONE ||
+		drain_mark_parse(n->drain, &m) < 0)
+		return;
+	ds->now_ms = now_ms;
+	struct drain *d = running_on(ds, n->cluster, n->name);
+	const struct drain *ended = drains_find(ds, m.id);
+	// a voluntary drain whose node was un-cordoned since is over: somebody wants the node
+	bool wanted = !drain_kind_forced(m.kind) && !n->unschedulable;
+	if (d)
+		take_over_id(ds, d, &m);
+	else if (!ended && !wanted)
+		resume(ds, n, &m);
+}
+
+void drains_synced(struct drains *ds, const char *cluster, int64_t now_ms)
+{
+	struct drains_cluster *c = find_cluster(ds, cluster);
+	if (!c)
+		return;
+	c->synced = true;
+	for (const struct fleet_node *n = fleet_nodes(ds->o.fleet); n; n = n->hh.next)
+		if (strcmp(n->cluster, cluster) == 0)
+			drains_on_node(ds, n, now_ms);
+}
+
+// --- time -------------------------------------------------------------------------------------
+
+void drains_tick(struct drains *ds, int64_t now_ms)
+{
+	ds->now_ms = now_ms;
+	place_late(ds, now_ms);
+	drains_watch_replacements(ds, now_ms);
+	struct drain_inner *in, *next;
+	HASH_ITER (hh_node, ds->by_node, in, next) {
+		drain_observe(ds, in->drain, now_ms);
+		tell_news(ds, in->drain);
+		drain_advance(ds, in->drain, now_ms);
+		if (drain_phase_ended(in->drain->phase))
+			count_end(ds, in->drain);
+	}
+	if (!ds->queued)
+		drains_write_rest(ds);
+	drains_flush(ds, now_ms);
+}
+
+void drains_stats(const struct drains *ds, struct drains_stats *ret)
+{
+	*ret = ds->stats;
+	ret->active = HASH_CNT(hh_node, ds->by_node);
+	ret->ended = HASH_CNT(hh_id, ds->by_id) - ret->active;
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the drains share. The line of calls: drains.c (news in, time) → drain_view.c
+// (what is known) → decide → drain_merge.c (plan into the drain) → drain_run.c (what is due) →
+// drain_calls.c (intents, calls, answers) → drain_answer.c (what an answer means).
+#pragma once
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "aggregator/act/drains.h"
+#include "proto/base/buf.h"
+
+#define DRAIN_TAINT      "petrel.dev/interruption"
+#define DRAIN_ANNOTATION "petrel.dev/drain"
+#define DRAIN_LB_LABEL   "node.kubernetes.io/exclude-from-external-load-balancers"
+#define DRAIN_OOS_TAINT  "node.kubernetes.io/out-of-service"
+
+enum { DRAINS_MAX_UNPLACED = 4096, DRAINS_MAX_RECALLED = 200000 };
+
+struct drains_cluster { // how one cluster is acted upon
+	char name[64];
+	struct kube kube;
+	struct cloud cloud;
+	bool dry_run, synced;
+	UT_hash_handle hh;
+};
+
+struct drain_inner {
+	struct drains *ds;
+	struct drains_cluster *cluster;
+	int64_t deadlines[DRAIN_KIND_COUNT]; // as heard, by kind; 0: none given
+	bool marked, cordoned;               // by us
+	bool asked_before;                   // a predecessor may have asked for a replacement
+	bool stands_back, replan, told;
+	int64_t begin_ms, end_ms, delete_ms; // of the plan; delete_ms 0: never
+	int64_t replan_ms;                   // when a plan is due again, 0: not
+	int64_t heartbeat_ms, ask_state_ms, replacement_asked_ms;
+	bool instance_gone, node_gone;
+	uint64_t pods_change;
+	unsigned in_flight, act_numbers;
+	UT_hash_handle hh_id, hh_node;
+	char node_key[64 + NAME_MAX_BYTES]; // cluster "/" node
+	struct drain *drain;
+};
+
+enum call_kind {
+	CALL_MARK,
+	CALL_UNMARK,
+	CALL_CLOSE, // the annotation says that it is over
+	CALL_EVICT,
+	CALL_DELETE,
+	CALL_LAUNCH,
+	CALL_DESIRED,
+	CALL_TERMINATE,
+	CALL_COMPLETE,
+	CALL_HEARTBEAT,
+	CALL_OUT_OF_SERVICE,
+	CALL_BALANCERS, // these two only ask
+	CALL_STATE,
+	CALL_TELL, // an Event: not audited
+	CALL_KIND_COUNT,
+};
+
+struct call {
+	struct drains *ds; // NULL: the drains are gone, the answer is for nobody
+	struct drain *drain;
+	enum call_kind kind;
+	uint32_t pod; // index, where it is a pod's
+	uint32_t act; // its number, where it is an act's
+	uint32_t grace_s;
+	int64_t begun_ms;
+	const char *reason; // CALL_TELL
+	bool warning;
+	char note[192];
+	struct call *prev, *next;
+};
+
+struct drain_unplaced { // a notice for a node that is not known yet
+	struct notice notice;
+	int64_t since_ms;
+	struct drain_unplaced *prev, *next;
+};
+
+struct drain_recalled { // what the journal knows of a pod's eviction
+	char uid[40];
+	bool accepted; // else: asked, the answer is not known
+	UT_hash_handle hh;
+};
+
+struct drain_zone_failure {
+	char key[NAME_MAX_BYTES + 32]; // scaling group "/" zone
+	int64_t at_ms;
+	UT_hash_handle hh;
+};
+
+struct entry { // of the audit file, waiting for the next flush
+	const char *kind;
+	char cluster[64], id[33];
+	char *json;
+};
+
+struct drains {
+	struct drains_options o;
+	struct drains_cluster *clusters;
+	struct drain *list;          // newest first
+	struct drain_inner *by_id;   // all
+	struct drain_inner *by_node; // those that run
+	struct drain_unplaced *unplaced;
+	size_t n_unplaced;
+	struct drain_recalled *recalled;
+	struct drain_zone_failure *failures;
+	struct call *queued, *in_flight;
+	struct entry *entries;
+	size_t n_entries, cap_entries;
+	bool entries_urgent; // an intent is among them
+	bool unaudited;      // the last append failed
+	int64_t now_ms;      // of the call that is being served
+	uint64_t numbers;
+	struct drain *dry; // of the last request that was only to be planned
+	struct drains_stats stats;
+	struct buf text;
+};
+
+// drain_view.c: everything decide_notice() wants to know, borrowed until the next call of it.
+struct drain_seen {
+	struct drain_view view;
+	struct drain_view_pod *pods;
+	struct drain_view_budget *budgets;
+};
+int drain_see(struct drains *ds, const struct drain *d, struct drain_seen *ret);
+void drain_seen_done(struct drain_seen *s);
+
+// drain_merge.c: decides again and takes the plan into the drain. -ENOMEM.
+int drain_plan_again(struct drains *ds, struct drain *d, int64_t now_ms);
+void drain_free(struct drain *d);
+struct drain_pod *drain_find_pod(const struct drain *d, const char *uid);
+
+// drain_run.c
+void drain_observe(struct drains *ds, struct drain *d, int64_t now_ms); // the watch's news
+void drain_advance(struct drains *ds, struct drain *d, int64_t now_ms); // starts what is due
+struct drain_act *drain_find_act(struct drain *d, enum drain_step_kind k);
+
+// drain_end.c: what follows when the pods are gone, or time is up.
+void drain_advance_end(struct drains *ds, struct drain *d, int64_t now_ms);
+void drain_conclude(struct drains *ds, struct drain *d, enum drain_phase phase, const char *text);
+
+// drain_calls.c
+void drain_call(struct drains *ds, const struct call *c);
+void drain_entry(struct drains *ds, const struct drain *d, const char *kind, struct buf *json);
+void drains_write_rest(struct drains *ds); // outcomes that no intent has taken along
+void drains_drop_calls(struct drains *ds);
+bool drain_may_act(const struct drains *ds, const struct drain *d);
+struct drain_act *drain_act_of(const struct call *c);
+const char *call_kind_name(enum call_kind k);
+// Tells people: an Event on the node, and whoever on_telling() is.
+void drain_tell(struct drains *ds, struct drain *d, const char *reason, const char *note);
+void drain_tell_warning(struct drains *ds, struct drain *d, const char *reason, const char *note);
+
+// drain_answer.c
+struct answer {
+	int r;
+	const struct why *why;
+	int64_t retry_ms;
+	const char *text;
+};
+void drain_answer(struct drains *ds, struct call *c, const struct answer *a);
+
+// drain_replace.c
+void drain_advance_replacement(struct drains *ds, struct drain *d, int64_t now_ms);
+void drain_answer_replacement(struct drains *ds, struct call *c, const struct answer *a);
+void drains_watch_replacements(struct drains *ds, int64_t now_ms);
+int64_t drains_zone_failed_ms(const struct drains *ds, const char *scaling_group, const char *zone);
+
+// Sets and counts a change that people see.
+void drain_changed(struct drains *ds, struct drain *d);
+void drain_set_phase(struct drains *ds, struct drain *d, enum drain_phase phase);
+void drain_set_text(struct drain *d, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregator/asked.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/text.h"
+
+int asked_forecast(void *arg, const struct show_series *series, struct show_forecast *ret)
+{
+	const struct asked *a = arg;
+	struct service_outlook o;
+	const struct service_series which = {
+		series->cluster, series->name, series->kind, (enum service_horizon)series->horizon};
+	int r = service_get(a->service, &which, &o);
+	if (r < 0)
+		return r;
+	*ret = (struct show_forecast){.outlook = o.outlook,
+		.metric = METRIC_DEMAND_LOW,
+		.generated_ms = o.generated_ms,
+		.coverage80_permille = o.coverage80_permille,
+		.scored = o.scored};
+	text_copy(ret->why, sizeof(ret->why), o.why);
+	return 0;
+}
+
+struct audit_walk {
+	int (*on_entry)(void *arg, const struct show_audit_entry *e);
+	void *arg;
+};
+
+static int show_entry(void *arg, const struct audit_entry *e)
+{
+	struct audit_walk *w = arg;
+	const struct show_audit_entry entry = {.seq = e->seq,
+		.ts_ms = e->ts_ms,
+		.kind = e->kind,
+		.cluster = e->cluster,
+		.id = e->id,
+		.text = e->json,
+		.hash = e->hash};
+	return w->on_entry(w->arg, &entry);
+}
+
+int asked_audit(void *arg, size_t limit,
+	int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg)
+{
+	const struct asked *a = arg;
+	struct audit_walk w = {on_entry, on_arg};
+	return audit_tail(a->audit, limit, show_entry, &w);
+}
+
+static int kind_of(const char *name, enum notice_kind *ret)
+{
+	for (int k = 0; k < NOTICE_KIND_COUNT; k++)
+		if (strcmp(notice_kind_name((enum notice_kind)k), name) == 0) {
+			*ret = (enum notice_kind)k;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+int asked_notice(void *arg, const struct asked_notice *n, char ret_id[33])
+{
+	const struct asked *a = arg;
+	enum notice_kind kind;
+	if (!a->demo || strcmp(n->cluster, DEMO_CLUSTER) != 0)
+		return -EPERM;
+	int r = kind_of(n->kind, &kind);
+	if (r == 0)
+		r = demo_interrupt(a->demo, n->node, kind, n->deadline_ms);
+	if (r < 0)
+		return r;
+	const struct drain *d =
+		drains_of_node(interruption_drains(a->interruption), n->cluster, n->node);
+	text_copy(ret_id, 33, d ? d->id : "");
+	return 0;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What show asks the line for: forecasts, the audit file, drains, and notices for simulated nodes.
+//
+// The functions have the signatures of struct show_sources; arg is a struct asked, which borrows
+// all it names. Thread: the loop.
+#pragma once
+
+#include "aggregator/audit/audit.h"
+#include "aggregator/demo.h"
+#include "aggregator/forecast/service/service.h"
+#include "aggregator/interruption.h"
+#include "aggregator/show/show.h"
+
+struct asked {
+	struct service *service;
+	struct audit *audit;
+	struct demo *demo; // NULL: none
+	struct interruption *interruption;
+};
+
+int asked_forecast(
+	void *arg, const struct show_series *series, struct show_forecast *ret); // -ENOENT
+int asked_audit(void *arg, size_t limit,
+	int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg);
+// POST /api/v1/notice: something happens to a node of a simulated cluster. kind: a notice_kind's
+// name; deadline_ms 0: as such notices usually have. -EPERM: the cluster is real, -EINVAL: no such
+// kind, -ENOENT: no such node, -EAGAIN: its history is still made.
+struct asked_notice {
+	const char *cluster, *node, *kind;
+	int64_t deadline_ms;
+};
+int asked_notice(void *arg, const struct asked_notice *n, char ret_id[33]);

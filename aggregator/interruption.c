@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregator/interruption.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/act/dry.h"
+#include "aggregator/demo.h"
+#include "proto/base/clock.h"
+#include "proto/base/events.h"
+#include "proto/base/log.h"
+#include "proto/base/text.h"
+
+enum { TICK_MS = 250, MAX_CLUSTERS = 64, RECALL_LINES = 20000 };
+
+struct interruption {
+	uv_timer_t timer;
+	uv_check_t turn;
+	int closing; // handles that are still to close
+	void (*on_stopped)(void *arg);
+	void *on_stopped_arg;
+	struct interruption_doors doors;
+	const struct aggregator_config *config;
+	struct drains *drains;
+	struct demo *demo;
+	struct dry *dry[MAX_CLUSTERS];
+	size_t n_dry;
+	struct audit_entry *entries; // of one append
+	size_t cap_entries;
+};
+
+// --- what the drains ask for ----------------------------------------------------------------
+
+static int append(void *arg, const struct drain_entry *entries, size_t n)
+{
+	struct interruption *i = arg;
+	struct why why;
+	if (n > i->cap_entries) {
+		struct audit_entry *grown = realloc(i->entries, n * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		i->entries = grown;
+		i->cap_entries = n;
+	}
+	for (size_t k = 0; k < n; k++)
+		i->entries[k] = (struct audit_entry){.kind = entries[k].kind,
+			.cluster = entries[k].cluster,
+			.id = entries[k].id,
+			.json = entries[k].json};
+	return audit_append_all(i->doors.audit, i->entries, n, &why);
+}
+
+static bool may_act(void *arg, const char *cluster)
+{
+	return true; // the simulated cluster has one replica: this one
+}
+
+static int64_t wall_ms(void *arg)
+{
+	return clock_wall_ms();
+}
+
+static void on_change(void *arg, const struct drain *d, int64_t now_ms)
+{
+	struct interruption *i = arg;
+	if (i->doors.on_drain)
+		i->doors.on_drain(i->doors.arg, d, now_ms);
+}
+
+static void on_telling(void *arg, const struct drain_telling *t)
+{
+	log_event(t->warning ? LOG_WARN : LOG_INFO, EV_DRAIN, t->note,
+		LOG_TEXT("reason", t->reason), LOG_TEXT("cluster", t->drain->cluster),
+		LOG_TEXT("node", t->drain->node), LOG_TEXT("drain", t->drain->id));
+}
+
+// --- opening ----------------------------------------------------------------------------------
+
+static int recall(void *arg, const struct audit_entry *e)
+{
+	struct interruption *i = arg;
+	drains_recall(i->drains, e->kind, e->id, e->json);
+	return 0;
+}
+
+static struct drain_policy policy_of(const struct aggregator_config *c)
+{
+	struct drain_policy p;
+	drain_policy_default(&p);
+	p.delete_blocked_forced = c->drain_delete_blocked;
+	p.delete_blocked_voluntary = c->drain_delete_voluntary;
+	p.evict_daemonsets = c->drain_daemonsets;
+	p.take_karpenter = c->drain_take_karpenter;
+	p.take_autoscaler = c->drain_take_autoscaler;
+	p.replace = c->drain_replace;
+	p.patience_ms = (int64_t)c->drain_patience_ms;
+	p.scheduled_window_ms = (int64_t)c->drain_scheduled_window_ms;
+	p.rebalance_per_hour = (uint32_t)c->drain_rebalance_per_hour;
+	return p;
+}
+
+static int open_drains(struct interruption *i)
+{
+	const struct drains_options o = {.fleet = i->doors.fleet,
+		.policy = policy_of(i->config),
+		.max_drains = i->config->max_drains,
+		.owner = i->config->name,
+		.wall_ms = wall_ms,
+		.may_act = may_act,
+		.audit = append,
+		.on_telling = on_telling,
+		.on_change = on_change,
+		.arg = i};
+	int r = drains_new(&i->drains, &o);
+	return r < 0 ? r : audit_tail(i->doors.audit, RECALL_LINES, recall, i);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct interruption *i = timer->data;
+	drains_tick(i->drains, clock_wall_ms());
+}
+
+// After whatever this turn of the loop has brought: intents to the disk, then the calls.
+static void on_turn(uv_check_t *check)
+{
+	struct interruption *i = check->data;
+	int64_t now_ms = clock_wall_ms();
+	drains_flush(i->drains, now_ms);
+	for (size_t k = 0; k < i->n_dry; k++)
+		dry_turn(i->dry[k]);
+	if (i->demo)
+		demo_turn(i->demo);
+	drains_flush(i->drains, now_ms);
+}
+
+int interruption_start(struct interruption **ret, uv_loop_t *loop,
+	const struct interruption_doors *doors, const struct aggregator_config *config)
+{
+	struct interruption *i = calloc(1, sizeof(*i));
+	if (!i)
+		return -ENOMEM;
+	i->doors = *doors;
+	i->config = config;
+	int r = open_drains(i);
+	if (r < 0) {
+		drains_free(i->drains);
+		free(i);
+		return r;
+	}
+	uv_timer_init(loop, &i->timer);
+	uv_check_init(loop, &i->turn);
+	i->timer.data = i->turn.data = i;
+	uv_check_start(&i->turn, on_turn); // neither can fail: their callbacks are given
+	uv_timer_start(&i->timer, on_tick, TICK_MS, TICK_MS);
+	*ret = i;
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct interruption *i = handle->data;
+	if (--i->closing > 0)
+		return;
+	void (*on_stopped)(void *) = i->on_stopped;
+	void *arg = i->on_stopped_arg;
+	drains_free(i->drains);
+	for (size_t k = 0; k < i->n_dry; k++)
+		dry_free(i->dry[k]);
+	free(i->entries);
+	free(i);
+	on_stopped(arg);
+}
+
+void interruption_stop(struct interruption *i, void (*on_stopped)(void *arg), void *arg)
+{
+	i->on_stopped = on_stopped;
+	i->on_stopped_arg = arg;
+	i->closing = 2;
+	uv_close((uv_handle_t *)&i->timer, on_closed);
+	uv_close((uv_handle_t *)&i->turn, on_closed);
+}
+
+// How a cluster is acted upon: by its own drivers, or by those that only say what they would do.
+static int add_cluster(
+	struct interruption *i, const struct kube *kube, const struct cloud *cloud, bool acts)
+{
+	if (acts)
+		return drains_cluster(i->drains, kube, cloud, false);
+	if (i->n_dry == MAX_CLUSTERS)
+		return -ENOSPC;
+	int r = dry_new(&i->dry[i->n_dry], kube, cloud);
+	if (r < 0)
+		return r;
+	struct dry *dry = i->dry[i->n_dry++];
+	const struct kube dry_k = dry_kube(dry);
+	const struct cloud dry_c = dry_cloud(dry);
+	return drains_cluster(i->drains, &dry_k, &dry_c, true);
+}
+
+int interruption_demo(struct interruption *i, struct demo *demo)
+{
+	const struct kube kube = demo_kube(demo);
+	const struct cloud cloud = demo_cloud(demo);
+	int r = add_cluster(i, &kube, &cloud, i->config->demo_mode == MODE_ACT);
+	if (r == 0) {
+		i->demo = demo;
+		drains_synced(i->drains, DEMO_CLUSTER, clock_wall_ms());
+	}
+	return r;
+}
+
+// --- what reaches the drains --------------------------------------------------------------------
+
+void interruption_notice(struct interruption *i, const struct notice *n, int64_t now_ms)
+{
+	int r = drains_notice(i->drains, n, now_ms, NULL);
+	if (r < 0 && r != -ENOENT)
+		log_event(LOG_ERROR, EV_DRAIN, "a notice could not be taken",
+			LOG_TEXT("node", n->node), LOG_TEXT("error", strerror(-r)));
+	else if (r == -ENOENT)
+		log_event(LOG_WARN, EV_DRAIN, "a notice for a node that is not known yet, waiting",
+			LOG_TEXT("cluster", n->cluster), LOG_TEXT("node", n->node),
+			LOG_TEXT("instance", n->instance_id));
+}
+
+void interruption_node(struct interruption *i, const struct fleet_node *n)
+{
+	drains_on_node(i->drains, n, clock_wall_ms());
+}
+
+struct drains *interruption_drains(struct interruption *i)
+{
+	return i->drains;
+}
