@@ -9,9 +9,13 @@ As a library (tests):
         node.spot_action("terminate", seconds=120)
         node.fault("hang", path="spot/instance-action", seconds=5)
 
-By hand:
+By hand, or from a program in another process (hundreds of instances, each with an address of its own, scripted over HTTP):
 
     tests/fake/imds.py --port 1338 --notice-after 10         # one instance on 127.0.0.1
+    tests/fake/imds.py --port 1338 --instances 500 --control 1339
+    curl -d '{"instance": "i-0fake000000000007", "seconds": 120}' http://127.0.0.1:1339/spot_action
+
+An instance may have a port of its own instead of an address (instance(…, own_port=True)): for clients that only know ports.
 
 Status codes are those of the real service: 400 for a bad TTL, 401 for a missing or unknown token, 403 when turned off, 404 for an
 absent path, 405 for another method. Like EC2's own service it answers "Connection: close" unless keep_alive is set.
@@ -20,6 +24,7 @@ import argparse
 import asyncio
 import json
 import random
+import resource
 import secrets
 import threading
 import time
@@ -53,7 +58,10 @@ class Fault:
 class Instance:
     """One instance: what it would answer, and what it was asked."""
 
-    def __init__(self, instance_id, address, kind="spot", zone_id="use1-az1", instance_type="m6i.large", keep_alive=False, v1=False):
+    VERBS = ("set", "remove", "spot_action", "withdraw", "rebalance", "maintenance", "role", "fault", "heal", "requests", "turn", "where")
+
+    def __init__(self, instance_id, address, port=0, kind="spot", zone_id="use1-az1", instance_type="m6i.large", keep_alive=False, v1=False):
+        self.port = port
         self.id, self.address, self.keep_alive, self.v1, self.enabled = instance_id, address, keep_alive, v1, True
         self.tokens, self.faults, self.log, self.lock = {}, [], [], threading.Lock()
         self.data = {
@@ -92,7 +100,20 @@ class Instance:
         event = {"NotBefore": before, "Code": code, "Description": "scheduled", "EventId": event_id, "NotAfter": before, "State": state}
         self.set("events/maintenance/scheduled", json.dumps([event]))
 
+    def role(self, name, access_key, secret_key, token, expires, code="Success"):
+        """The instance profile's credentials; expires: seconds since the epoch."""
+        self.set("iam/security-credentials/", name)
+        given = {"Code": code, "LastUpdated": rfc3339(time.time()), "Type": "AWS-HMAC", "AccessKeyId": access_key, "SecretAccessKey": secret_key,
+                 "Token": token, "Expiration": rfc3339(expires)}
+        self.set(f"iam/security-credentials/{name}", json.dumps(given))
+
     # what happens to the service
+    def turn(self, enabled=True, v1=False, keep_alive=False):
+        self.enabled, self.v1, self.keep_alive = enabled, v1, keep_alive
+
+    def where(self):
+        return {"id": self.id, "address": self.address, "port": self.port, "url": f"http://{self.address}:{self.port}"}
+
     def fault(self, kind, **options):
         fault = Fault(kind, **options)
         with self.lock:
@@ -223,6 +244,8 @@ class FakeImds:
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
     def __enter__(self):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a thousand instances are a thousand listeners and more connections
         self.thread.start()
         return self
 
@@ -238,34 +261,84 @@ class FakeImds:
             if task is not asyncio.current_task():
                 task.cancel()
 
-    def instance(self, instance_id, address=None, **options):
+    def instance(self, instance_id, address=None, own_port=False, **options):
+        """One more instance: at an address of its own, or at a port of its own of 127.0.0.1."""
+        asyncio.run_coroutine_threadsafe(self.add(instance_id, address, own_port, options), self.loop).result(10)
+        return self.instances[-1]
+
+    async def add(self, instance_id, address, own_port, options):
         n = len(self.instances)
-        instance = Instance(instance_id, address or f"127.7.{n // 250}.{n % 250 + 1}", **options)
+        instance = Instance(instance_id, address or ("127.0.0.1" if own_port else f"127.7.{n // 250}.{n % 250 + 1}"), **options)
+        server = await asyncio.start_server(lambda r, w: serve(instance, r, w), instance.address, 0 if own_port else self.port, backlog=512)
+        instance.port = server.sockets[0].getsockname()[1]
+        if not own_port:
+            self.port = instance.port  # the same for all, so that only addresses differ
+        self.servers.append(server)
         self.instances.append(instance)
-        asyncio.run_coroutine_threadsafe(self.listen(instance), self.loop).result(10)
         return instance
 
-    async def listen(self, instance):
-        server = await asyncio.start_server(lambda r, w: serve(instance, r, w), instance.address, self.port, backlog=512)
-        self.port = server.sockets[0].getsockname()[1]  # the same for all, so that only addresses differ
-        self.servers.append(server)
+    # the script, over HTTP
+    def serve_control(self, port=0, address="127.0.0.1"):
+        """POST /VERB with {"instance": id or null for all, …}; returns the port. GET /instances tells where everybody is."""
+        async def start():
+            server = await asyncio.start_server(self.control, address, port)
+            self.servers.append(server)
+            return server.sockets[0].getsockname()[1]
+        return asyncio.run_coroutine_threadsafe(start(), self.loop).result(10)
+
+    async def control(self, reader, writer):
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            length = next((int(line.partition(":")[2]) for line in head if line.lower().startswith("content-length:")), 0)
+            options = json.loads(await reader.readexactly(length) or b"{}")
+            status, result = 200, await self.run(head[0].split(" ")[1].strip("/"), options)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return writer.close()
+        except (ValueError, TypeError, LookupError, OSError) as error:
+            status, result = 400, {"error": f"{type(error).__name__}: {error}"}
+        writer.write(response(status, json.dumps(result), {}, False))
+        writer.close()
+
+    async def run(self, verb, options):
+        if verb == "instances":
+            return [instance.where() for instance in self.instances]
+        if verb == "instance":
+            return (await self.add(options.pop("id"), options.pop("address", None), options.pop("own_port", False), options)).where()
+        if verb not in Instance.VERBS:
+            raise LookupError(f"no verb {verb!r}; there are {('instances', 'instance', *Instance.VERBS)}")
+        wanted = options.pop("instance", None)
+        chosen = [instance for instance in self.instances if wanted in (None, instance.id)]
+        if not chosen:
+            raise LookupError(f"no instance {wanted!r}")
+        results = {instance.id: getattr(instance, verb)(**options) for instance in chosen}
+        results = {name: None if isinstance(result, Fault) else result for name, result in results.items()}
+        return results if wanted is None else results[wanted]
 
 
 def main():
     parser = argparse.ArgumentParser(description="Fake EC2 instance metadata service.", epilog="Example: tests/fake/imds.py --port 1338 --notice-after 10")
-    parser.add_argument("--address", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=1338)
-    parser.add_argument("--instance", default="i-0fake0000000000a")
-    parser.add_argument("--notice-after", type=float, metavar="SECONDS", help="show a spot interruption after so long")
+    parser.add_argument("--address", help="of the only instance; several have 127.7.x.y")
+    parser.add_argument("--port", type=int, default=1338, help="the same for all instances")
+    parser.add_argument("--instance", default="i-0fake0000000000a", help="id of the only instance")
+    parser.add_argument("--instances", type=int, default=1, metavar="N", help="so many, i-0fake000000000000 and on")
+    parser.add_argument("--control", type=int, metavar="PORT", help="serve the script's verbs here (0: any)")
+    parser.add_argument("--notice-after", type=float, metavar="SECONDS", help="show a spot interruption on all after so long")
     parser.add_argument("--keep-alive", action="store_true")
     arguments = parser.parse_args()
     with FakeImds(arguments.port) as imds:
-        instance = imds.instance(arguments.instance, address=arguments.address, keep_alive=arguments.keep_alive)
-        print(f"http://{arguments.address}:{imds.port}/ as {arguments.instance}; Ctrl-C ends it", flush=True)
+        for n in range(arguments.instances):
+            only = arguments.instances == 1
+            imds.instance(arguments.instance if only else f"i-0fake{n:012x}", address=arguments.address or ("127.0.0.1" if only else None), keep_alive=arguments.keep_alive)
+        for instance in imds.instances[:3]:
+            print(f"http://{instance.address}:{imds.port}/ as {instance.id}", flush=True)
+        if arguments.control is not None:
+            print(f"control: http://127.0.0.1:{imds.serve_control(arguments.control)}/", flush=True)
         try:
             if arguments.notice_after is not None:
                 time.sleep(arguments.notice_after)
-                print("notice:", rfc3339(instance.spot_action()), flush=True)
+                for instance in imds.instances:
+                    instance.spot_action()
+                print("notice given", flush=True)
             threading.Event().wait()
         except KeyboardInterrupt:
             pass

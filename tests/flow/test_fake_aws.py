@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fake AWS answers as AWS would: boto3 drives each operation and parses what comes back; hand-made requests meet the strictness."""
+import base64
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import time
 import urllib.parse
 
 import boto3
+import botocore
 import botocore.auth
 import botocore.awsrequest
 import botocore.config
@@ -436,15 +438,188 @@ def test_poison_goes_to_the_dead_letter_queue_and_hooks_write_directly(aws):
     assert direct["EC2InstanceId"] == node and "detail" not in direct
 
 
+# --- STS -----------------------------------------------------------------------------------------------------------------------
+
+ROLE = "arn:aws:iam::210987654321:role/petrel"
+
+
+def test_a_role_is_assumed_with_its_external_id_in_its_own_account(aws):
+    aws.role(ROLE, external_id="petrel-demo")
+    sts = client(aws, "sts")
+    assert sts.get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/petrel"
+    assert refusal(sts.assume_role, RoleArn=ROLE, RoleSessionName="petrel") == ("AccessDenied", 403)
+    assert refusal(sts.assume_role, RoleArn=ROLE + "x", RoleSessionName="petrel", ExternalId="petrel-demo") == ("AccessDenied", 403)
+    given = sts.assume_role(RoleArn=ROLE, RoleSessionName="petrel", ExternalId="petrel-demo", DurationSeconds=900)["Credentials"]
+    assert 880 < given["Expiration"].timestamp() - time.time() < 902
+    keys = {"key": given["AccessKeyId"], "secret": given["SecretAccessKey"], "token": given["SessionToken"]}
+    assert client(aws, "sts", **keys).get_caller_identity()["Arn"] == "arn:aws:sts::210987654321:assumed-role/petrel/petrel"
+    aws.group("theirs", desired=1, account="210987654321")
+    aws.group("ours", desired=1)
+    assert [g["AutoScalingGroupName"] for g in client(aws, "autoscaling", **keys).describe_auto_scaling_groups()["AutoScalingGroups"]] == ["theirs"]
+    assert refusal(client(aws, "ec2", **{**keys, "token": "other"}).describe_instances) == ("AuthFailure", 401)
+    aws.expire_keys()
+    assert refusal(client(aws, "autoscaling", **keys).describe_auto_scaling_groups) == ("ExpiredToken", 403)
+    assert refusal(client(aws, "eks", **keys).list_clusters) == ("ExpiredTokenException", 403)
+
+
+def test_a_web_identity_is_exchanged_unsigned_while_its_token_is_good(aws):
+    aws.role(ROLE, credentials_s=1)
+    aws.web_token(ROLE, "token-of-today", seconds=60)
+    sts = boto3.client("sts", region_name="us-east-1", endpoint_url=aws.url, config=botocore.config.Config(signature_version=botocore.UNSIGNED, retries={"total_max_attempts": 1}))
+    ask = {"RoleArn": ROLE, "RoleSessionName": "petrel"}
+    given = sts.assume_role_with_web_identity(**ask, WebIdentityToken="token-of-today")["Credentials"]
+    keys = {"key": given["AccessKeyId"], "secret": given["SecretAccessKey"], "token": given["SessionToken"]}
+    client(aws, "sts", **keys).get_caller_identity()
+    time.sleep(1.1)
+    assert refusal(client(aws, "sts", **keys).get_caller_identity) == ("ExpiredToken", 403)
+    assert refusal(sts.assume_role_with_web_identity, **ask, WebIdentityToken="token-of-yesterday") == ("InvalidIdentityToken", 400)
+    aws.web_token(ROLE, "token-of-today", seconds=-1)
+    assert refusal(sts.assume_role_with_web_identity, **ask, WebIdentityToken="token-of-today") == ("ExpiredTokenException", 400)
+    assert refusal(sts.get_caller_identity) == ("MissingAuthenticationToken", 403)
+
+
+def test_pod_identity_gives_the_role_to_who_has_the_token(aws):
+    aws.role(ROLE)
+    aws.pod_identity("secret-token", ROLE)
+    connection = http.client.HTTPConnection("127.0.0.1", aws.port, timeout=10)
+    connection.request("GET", "/v1/credentials", headers={"Authorization": "other"})
+    refused = connection.getresponse()
+    assert refused.status == 401 and refused.read()
+    connection.request("GET", "/v1/credentials", headers={"Authorization": "secret-token"})
+    given = json.loads(connection.getresponse().read())
+    assert client(aws, "sts", given["AccessKeyId"], given["SecretAccessKey"], given["Token"]).get_caller_identity()["Account"] == "210987654321"
+
+
+def eks_token(aws, cluster, host="sts.us-east-1.amazonaws.com", expires=60, extra="", key=None, secret=None):
+    """As kubectl's `aws eks get-token` makes it, by botocore."""
+    url = f"https://{host}/?Action=GetCallerIdentity&Version=2011-06-15{extra}"
+    request = botocore.awsrequest.AWSRequest("GET", url, headers={"x-k8s-aws-id": cluster})
+    keys = botocore.credentials.Credentials(key or aws.access_key, secret or aws.secret_key)
+    botocore.auth.SigV4QueryAuth(keys, "sts", "us-east-1", expires=expires).add_auth(request)
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(request.url.encode()).decode().rstrip("=")
+
+
+def test_a_token_for_an_eks_api_server_is_verified(aws):
+    assert aws.eks_token(eks_token(aws, "demo"), "demo")["arn"] == "arn:aws:iam::123456789012:user/petrel"
+    for token in (eks_token(aws, "other"), eks_token(aws, "demo", secret="wrong"), eks_token(aws, "demo", extra="&Colour=blue"),
+                  eks_token(aws, "demo", host="sts.example.com"), eks_token(aws, "demo") + "==", "k8s-aws-v1.AAAA", "bearer"):
+        assert aws.eks_token(token, "demo")["arn"] is None, token
+    aws.skew(14 * 60)
+    assert aws.eks_token(eks_token(aws, "demo"), "demo")["arn"]  # 15 minutes, whatever X-Amz-Expires says
+    aws.skew(16 * 60)
+    assert aws.eks_token(eks_token(aws, "demo"), "demo")["code"] == "SignatureDoesNotMatch"
+
+
+def test_a_presigned_get_caller_identity_is_answered_in_json(aws):
+    aws.skew(0)
+    token = eks_token(aws, "demo", host=f"127.0.0.1:{aws.port}")
+    url = urllib.parse.urlsplit(base64.urlsafe_b64decode(token[11:] + "==").decode())
+    connection = http.client.HTTPConnection("127.0.0.1", aws.port, timeout=10)
+    connection.request("GET", f"/?{url.query}", headers={"x-k8s-aws-id": "demo", "Accept": "application/json"})
+    answer = json.loads(connection.getresponse().read())
+    assert answer["GetCallerIdentityResponse"]["GetCallerIdentityResult"]["Account"] == "123456789012"
+    connection.request("GET", f"/?{url.query}", headers={"x-k8s-aws-id": "other"})
+    assert connection.getresponse().status == 403
+
+
+# --- EKS -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cluster_and_its_node_groups_are_described(aws):
+    aws.cluster("demo", endpoint="https://10.0.0.1", certificate="Q0E=")
+    made = aws.nodegroup("demo", "spot-a", desired=2, labels={"tier": "web"})
+    aws.nodegroup("demo", "od", desired=1, spot=False)
+    eks = client(aws, "eks")
+    assert eks.list_clusters()["clusters"] == ["demo"]
+    cluster = eks.describe_cluster(name="demo")["cluster"]
+    assert cluster["endpoint"] == "https://10.0.0.1" and cluster["certificateAuthority"]["data"] == "Q0E="
+    pages = list(eks.get_paginator("list_nodegroups").paginate(clusterName="demo", PaginationConfig={"PageSize": 1}))
+    assert [page["nodegroups"] for page in pages] == [["od"], ["spot-a"]]
+    group = eks.describe_nodegroup(clusterName="demo", nodegroupName="spot-a")["nodegroup"]
+    assert group["capacityType"] == "SPOT" and group["scalingConfig"]["desiredSize"] == 2
+    behind = group["resources"]["autoScalingGroups"][0]["name"]
+    assert behind == made["group"]
+    found = client(aws, "autoscaling").describe_auto_scaling_groups(Filters=[{"Name": "tag:eks:nodegroup-name", "Values": ["spot-a"]}])
+    assert found["AutoScalingGroups"][0]["AutoScalingGroupName"] == behind
+    assert refusal(eks.describe_cluster, name="x") == ("ResourceNotFoundException", 404)
+    assert refusal(eks.describe_nodegroup, clusterName="demo", nodegroupName="x") == ("ResourceNotFoundException", 404)
+    aws.fault("throttle")
+    assert refusal(eks.list_clusters) == ("ThrottlingException", 429)
+
+
+def test_one_update_at_a_time_and_each_takes_its_time(aws):
+    aws.cluster("demo")
+    made = aws.nodegroup("demo", "spot-a", desired=2, maximum=5)
+    eks = client(aws, "eks")
+    known = {"clusterName": "demo", "nodegroupName": "spot-a"}
+    update = eks.update_nodegroup_config
+    assert refusal(update, **known, scalingConfig={"minSize": 3}) == ("InvalidParameterException", 400)  # above desired
+    assert refusal(update, **known, scalingConfig={"minSize": 1, "maxSize": 5, "desiredSize": 6}) == ("InvalidParameterException", 400)
+    first = update(**known, scalingConfig={"minSize": 1, "maxSize": 6, "desiredSize": 3}, clientRequestToken="once")["update"]
+    assert first["status"] == "InProgress"
+    assert update(**known, scalingConfig={"minSize": 1, "maxSize": 6, "desiredSize": 3}, clientRequestToken="once")["update"]["id"] == first["id"]
+    assert refusal(update, **known, labels={"addOrUpdateLabels": {"a": "b"}}) == ("ResourceInUseException", 409)
+    assert eks.describe_nodegroup(**known)["nodegroup"]["status"] == "UPDATING"
+    aws.advance(31)
+    assert eks.describe_update(name="demo", nodegroupName="spot-a", updateId=first["id"])["update"]["status"] == "Successful"
+    assert len(aws.group_state(made["group"])["members"]) == 3
+    second = update(**known, labels={"addOrUpdateLabels": {"a": "b"}})["update"]
+    aws.nodegroup_set("demo", "spot-a", issues=[{"code": "AsgInstanceLaunchFailures", "message": "no capacity", "resourceIds": []}])
+    aws.fail_update("demo", "spot-a")
+    assert eks.describe_update(name="demo", nodegroupName="spot-a", updateId=second["id"])["update"]["errors"][0]["errorCode"] == "PodEvictionFailure"
+    after = eks.describe_nodegroup(**known)["nodegroup"]
+    assert after["status"] == "DEGRADED" and after["health"]["issues"][0]["code"] == "AsgInstanceLaunchFailures" and after["labels"]["a"] == "b"
+    assert len(eks.list_updates(name="demo", nodegroupName="spot-a")["updateIds"]) == 2
+
+
+# --- load balancers --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_target_drains_and_is_gone(aws):
+    node, other = aws.group("g", desired=2)
+    arn = aws.target_group("web", targets=[node, other], drain_s=60)
+    elb = client(aws, "elbv2")
+    group = elb.describe_target_groups()["TargetGroups"][0]
+    assert group["TargetGroupArn"] == arn and group["TargetType"] == "instance"
+    assert elb.describe_load_balancers(LoadBalancerArns=group["LoadBalancerArns"])["LoadBalancers"][0]["State"]["Code"] == "active"
+    aws.target(arn, node, "draining")
+
+    def health():
+        return elb.describe_target_health(TargetGroupArn=arn, Targets=[{"Id": node}])["TargetHealthDescriptions"][0]["TargetHealth"]
+
+    assert health()["State"] == "draining" and health()["Reason"] == "Target.DeregistrationInProgress"
+    aws.advance(61)
+    assert health()["Reason"] == "Target.NotRegistered"
+    assert len(elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]) == 1
+    elb.deregister_targets(TargetGroupArn=arn, Targets=[{"Id": other}])
+    assert elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"][0]["TargetHealth"]["State"] == "draining"
+    assert refusal(elb.describe_target_health, TargetGroupArn=arn + "x") == ("TargetGroupNotFound", 400)
+
+
+def test_a_classic_balancer_is_told_apart_by_its_version(aws):
+    node, other = aws.group("g", desired=2)
+    aws.classic_balancer("old", [node, other])
+    elb = client(aws, "elb")
+    assert [i["InstanceId"] for i in elb.describe_load_balancers()["LoadBalancerDescriptions"][0]["Instances"]] == [node, other]
+    aws.classic_state("old", node, "OutOfService")
+    assert elb.describe_instance_health(LoadBalancerName="old", Instances=[{"InstanceId": node}])["InstanceStates"][0]["State"] == "OutOfService"
+    aws.classic_state("old", node)
+    assert refusal(elb.describe_instance_health, LoadBalancerName="old", Instances=[{"InstanceId": node}]) == ("InvalidInstance", 400)
+    assert refusal(elb.describe_instance_health, LoadBalancerName="new") == ("LoadBalancerNotFound", 400)
+
+
 # --- what goes wrong -----------------------------------------------------------------------------------------------------------
 
 
 def test_each_service_throttles_and_denies_in_its_own_words(aws):
     aws.queue("q")
     calls = {"autoscaling": client(aws, "autoscaling").describe_auto_scaling_groups, "ec2": client(aws, "ec2").describe_instances,
-             "sqs": lambda: client(aws, "sqs").get_queue_url(QueueName="q")}
-    throttled = {"autoscaling": ("Throttling", 400), "ec2": ("RequestLimitExceeded", 503), "sqs": ("RequestThrottled", 403)}
-    denied = {"autoscaling": ("AccessDenied", 403), "ec2": ("UnauthorizedOperation", 403), "sqs": ("AccessDeniedException", 400)}
+             "sqs": lambda: client(aws, "sqs").get_queue_url(QueueName="q"), "eks": client(aws, "eks").list_clusters,
+             "elb": client(aws, "elbv2").describe_target_groups, "sts": client(aws, "sts").get_caller_identity}
+    throttled = {"autoscaling": ("Throttling", 400), "ec2": ("RequestLimitExceeded", 503), "sqs": ("RequestThrottled", 403),
+                 "eks": ("ThrottlingException", 429), "elb": ("Throttling", 400), "sts": ("Throttling", 400)}
+    denied = {"autoscaling": ("AccessDenied", 403), "ec2": ("UnauthorizedOperation", 403), "sqs": ("AccessDeniedException", 400),
+              "eks": ("AccessDeniedException", 403), "elb": ("AccessDenied", 403), "sts": ("AccessDenied", 403)}
     for kind, wanted in (("throttle", throttled), ("deny", denied)):
         aws.fault(kind)
         for service, call in calls.items():

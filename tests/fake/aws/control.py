@@ -4,9 +4,12 @@
 A verb answers with plain values. region and account default to the server's own.
 """
 import time
+import uuid
 
 from . import faults
 from .autoscaling import Group
+from .eks import Cluster, Nodegroup
+from .elb import ClassicBalancer, TargetGroup
 from .model import Refused
 from .sqs import Queue
 from .sts import Role
@@ -141,6 +144,64 @@ class Control:
                     "state": m.state, "history": m.history, "health": m.health, "zone": m.instance.zone, "type": m.instance.type, "ec2": m.instance.state,
                     "hook": m.action.hook.name if m.action else None, "token": m.action.token if m.action else None,
                     "heartbeats": m.action.heartbeats if m.action else 0} for m in group.members.values()}}
+
+    # --- EKS -----------------------------------------------------------------------------------------------------------------
+
+    def cluster(self, name, endpoint="https://127.0.0.1:6443", certificate="", version="1.36", region=None, account=None):
+        home = self._region(region, account)
+        home.clusters[name] = Cluster(home, name, endpoint, certificate, version)
+        return home.clusters[name].arn
+
+    def nodegroup(self, cluster, name, labels=None, region=None, account=None, **options):
+        """A managed node group and the Auto Scaling group behind it; options as for group(). Returns the group's name and the instances' ids."""
+        home = self._region(region, account)
+        owner = home.clusters[cluster]
+        tags = {"eks:cluster-name": cluster, "eks:nodegroup-name": name, f"kubernetes.io/cluster/{cluster}": "owned",
+                f"k8s.io/cluster-autoscaler/{cluster}": "owned", "k8s.io/cluster-autoscaler/enabled": "true", **options.pop("tags", {})}
+        behind = f"eks-{name}-{uuid.uuid5(uuid.NAMESPACE_DNS, cluster + name)}"
+        ids = self.group(behind, tags=tags, region=region, account=account, **options)
+        owner.nodegroups[name] = Nodegroup(owner, name, home.groups[behind], labels or {})
+        return {"group": behind, "instances": ids}
+
+    def nodegroup_set(self, cluster, name, status=None, issues=None, update_s=None, region=None, account=None):
+        """status as EKS has it; issues: [{"code": …, "message": …, "resourceIds": […]}]; update_s: how long the next updates run."""
+        it = self._region(region, account).clusters[cluster].nodegroups[name]
+        it.status = status or it.status
+        it.issues = it.issues if issues is None else issues
+        it.update_s = it.update_s if update_s is None else update_s
+
+    def fail_update(self, cluster, name, code="PodEvictionFailure", message="Reached max retries while trying to evict pods", region=None, account=None):
+        """The update that runs ends in failure."""
+        it = self._region(region, account).clusters[cluster].nodegroups[name]
+        self._server.services["eks"].finish(it, it.update, "Failed", [{"errorCode": code, "errorMessage": message, "resourceIds": []}])
+
+    # --- load balancers --------------------------------------------------------------------------------------------------------
+
+    def target_group(self, name, targets=(), region=None, account=None, **options):
+        home = self._region(region, account)
+        made = TargetGroup(home, name, targets, **options)
+        home.target_groups[made.arn] = made
+        return made.arn
+
+    def target(self, group, target, state, region=None, account=None):
+        """What a target's health is from now on; "draining" begins a deregistration that ends by itself."""
+        it = self._region(region, account).target_groups[group]
+        if state == "draining":
+            it.deregister(target)
+        else:
+            it.targets[target] = state
+
+    def classic_balancer(self, name, instances=(), region=None, account=None):
+        home = self._region(region, account)
+        home.load_balancers[name] = ClassicBalancer(home, name, instances)
+
+    def classic_state(self, name, instance_id, state=None, region=None, account=None):
+        """InService, OutOfService; None takes the instance out of the load balancer."""
+        instances = self._region(region, account).load_balancers[name].instances
+        if state is None:
+            instances.pop(instance_id, None)
+        else:
+            instances[instance_id] = state
 
     # --- instances -----------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ import uuid
 from . import faults, model, sign
 from .autoscaling import AutoScaling
 from .ec2 import Ec2
+from .eks import Eks
+from .elb import Elb, Elbv2
 from .model import Refused, Violation
 from .sqs import Sqs
 from .sts import Sts
@@ -51,7 +53,9 @@ class Server:
         self.world, self.models = World(start, speed), model.Models()
         self.default_region, self.default_account = region, account
         self.sts, self.throttles, self.faults, self.log = Sts(self.world), faults.Throttles(), [], []
-        self.services = {"autoscaling": AutoScaling(self.world), "ec2": Ec2(self.world), "sqs": Sqs(self.world), "sts": self.sts}
+        scaling = AutoScaling(self.world)
+        self.services = {"autoscaling": scaling, "ec2": Ec2(self.world), "eks": Eks(self.world, scaling), "sqs": Sqs(self.world), "sts": self.sts,
+                         "elb": Elb(self.world), "elbv2": Elbv2(self.world)}
         self.control, self.woken = None, asyncio.Event()
         self.world.clock.on_change = self.woken.set
         self.pod_identity = None  # (token, role) of the Pod Identity agent, which this port plays too
@@ -82,7 +86,7 @@ class Server:
             entry.update(operation=operation.name, params=params)
             return await self.perform(request, writer, entry, name, service, operation, params, caller, request_id)
         except Refused as refused:
-            refused = in_words_of(protocol, service_of(name), refused)
+            refused = in_words_of(protocol, refused)
             entry.update(status=refused.status, code=refused.code)
             if isinstance(refused, Violation):
                 entry["violation"] = refused.message
@@ -134,7 +138,7 @@ class Server:
         if not self.throttles.allow(caller.account, entry["region"], name, operation.name):
             entry["fault"] = "bucket"
             raise faults.throttled(name)
-        call = getattr(self.services.get(service_of(service.service_name)), operation.name, None)
+        call = getattr(self.services[service.service_name], operation.name, None)
         if call is None:
             raise Refused("InternalFailure", f"the fake has no {name}:{operation.name}", 501)
         result = call(self.world.region(caller.account, entry["region"]), params, caller)
@@ -237,11 +241,7 @@ class Server:
                 pass
 
 
-def service_of(name):
-    return {"auto scaling": "autoscaling"}.get(name.lower(), name.lower())
-
-
-def in_words_of(protocol, name, refused):
+def in_words_of(protocol, refused):
     """The same refusal under the name that this protocol's services give it."""
     if protocol in ("json", "rest-json"):
         names = {"SignatureDoesNotMatch": "InvalidSignatureException", "InvalidClientTokenId": "UnrecognizedClientException",
