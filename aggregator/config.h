@@ -23,6 +23,9 @@ struct aggregator_config {
 	bool drain_take_karpenter, drain_take_autoscaler;
 	uint64_t drain_patience_ms, drain_scheduled_window_ms, drain_rebalance_per_hour;
 	uint64_t max_drains;
+	bool kube;
+	char *kube_config, *kube_namespace, *kube_lease;
+	bool kube_fast_lease;
 	bool demo;
 	unsigned demo_mode; // enum petrel_mode
 	uint64_t demo_history_ms;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "aggregator/act/dry.h"
+#include "aggregator/cluster.h"
 #include "aggregator/demo.h"
 #include "proto/base/clock.h"
 #include "proto/base/events.h"
@@ -24,6 +25,7 @@ struct interruption {
 	const struct aggregator_config *config;
 	struct drains *drains;
 	struct demo *demo;
+	struct cluster *cluster; // the real one; NULL: none
 	struct dry *dry[MAX_CLUSTERS];
 	size_t n_dry;
 	struct audit_entry *entries; // of one append
@@ -53,7 +55,8 @@ static int append(void *arg, const struct drain_entry *entries, size_t n)
 
 static bool may_act(void *arg, const char *cluster)
 {
-	return true; // the simulated cluster has one replica: this one
+	struct interruption *i = arg; // the simulated cluster has one replica: this one
+	return strcmp(cluster, DEMO_CLUSTER) == 0 || (i->cluster && cluster_leads(i->cluster));
 }
 
 static int64_t wall_ms(void *arg)
@@ -158,19 +161,29 @@ int interruption_start(struct interruption **ret, uv_loop_t *loop,
 	return 0;
 }
 
+static void free_rest(void *arg)
+{
+	struct interruption *i = arg;
+	void (*on_stopped)(void *) = i->on_stopped;
+	void *stopped_arg = i->on_stopped_arg;
+	free(i->entries);
+	free(i);
+	on_stopped(stopped_arg);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct interruption *i = handle->data;
 	if (--i->closing > 0)
 		return;
-	void (*on_stopped)(void *) = i->on_stopped;
-	void *arg = i->on_stopped_arg;
-	drains_free(i->drains);
+	drains_free(i->drains); // what the cluster still answers goes into nothing
+	i->drains = NULL;
 	for (size_t k = 0; k < i->n_dry; k++)
 		dry_free(i->dry[k]);
-	free(i->entries);
-	free(i);
-	on_stopped(arg);
+	if (i->cluster)
+		cluster_stop(i->cluster, free_rest, i);
+	else
+		free_rest(i);
 }
 
 void interruption_stop(struct interruption *i, void (*on_stopped)(void *arg), void *arg)
@@ -196,7 +209,34 @@ static int add_cluster(
 	struct dry *dry = i->dry[i->n_dry++];
 	const struct kube dry_k = dry_kube(dry);
 	const struct cloud dry_c = dry_cloud(dry);
-	return drains_cluster(i->drains, &dry_k, &dry_c, true);
+	return drains_cluster(i->drains, &dry_k, cloud->ops ? &dry_c : cloud, true);
+}
+
+static void on_synced(void *arg, const char *cluster)
+{
+	struct interruption *i = arg;
+	if (i->drains)
+		drains_synced(i->drains, cluster, clock_wall_ms());
+}
+
+static void on_node(void *arg, const struct fleet_node *n)
+{
+	struct interruption *i = arg;
+	if (i->drains)
+		interruption_node(i, n);
+}
+
+int interruption_watch(struct interruption *i, uv_loop_t *loop, struct why *why)
+{
+	const struct cluster_doors doors = {
+		.fleet = i->doors.fleet, .on_synced = on_synced, .on_node = on_node, .arg = i};
+	int r = cluster_start(&i->cluster, loop, &doors, i->config, why);
+	if (r < 0)
+		return r;
+	const struct kube kube = cluster_kube(i->cluster);
+	const struct cloud none = {.ops = NULL};
+	r = add_cluster(i, &kube, &none, i->config->mode == MODE_ACT);
+	return r < 0 ? r : cluster_watch(i->cluster);
 }
 
 int interruption_demo(struct interruption *i, struct demo *demo)

@@ -4,7 +4,8 @@
 //
 // A notice goes to the drains at once, not at the next tick. A cluster in mode act is driven by its
 // kube and cloud themselves, in any other mode by the drivers that only say what they would do
-// (act/dry.h). Thread: the loop. Ownership: borrows fleet, audit and config; owns the drains.
+// (act/dry.h). Thread: the loop. Ownership: borrows fleet, audit and config; owns the drains and
+// the real cluster.
 #pragma once
 
 #include <uv.h>
@@ -24,6 +25,8 @@ struct interruption_doors {
 int interruption_start(struct interruption **ret, uv_loop_t *loop,
 	const struct interruption_doors *doors, const struct aggregator_config *config);
 void interruption_stop(struct interruption *i, void (*on_stopped)(void *arg), void *arg);
+// Watches the real cluster of the configuration and drains its nodes from when all is known.
+int interruption_watch(struct interruption *i, uv_loop_t *loop, struct why *why);
 // The demo's cluster can be drained from now on; the demo outlives the interruption.
 int interruption_demo(struct interruption *i, struct demo *demo);
 

@@ -464,6 +464,8 @@ int line_start(
 		r = open_lanes(l, why);
 	if (r == 0)
 		r = open_show(l, why);
+	if (r == 0 && config->kube)
+		r = interruption_watch(l->interruption, loop, why);
 	if (r == 0 && config->demo)
 		r = open_demo(l);
 	else if (r == 0)

@@ -13,7 +13,9 @@ import subprocess
 import pytest
 from cluster.cluster import HERE, Cluster, programs
 from cluster.kube import APPS, POLICY, budget, deployment, node, pod
+from programs import ROOT
 
+MANIFESTS = ROOT / "deploy" / "manifests"
 LONG = os.environ.get("PETREL_E2E_LONG") == "1"  # more kills, more nodes: minutes instead of seconds
 
 
@@ -50,6 +52,13 @@ def control_plane():
 def cluster(control_plane, tmp_path_factory):
     with Cluster(tmp_path_factory.mktemp("cluster")) as c:
         yield c
+
+
+@pytest.fixture(scope="session")
+def rights(cluster):
+    """Petrel's namespaces, ServiceAccounts and RBAC, as they are shipped."""
+    for name in ("00-namespaces", "10-accounts", "20-rbac"):
+        cluster.kubectl("apply", "-f", MANIFESTS / f"{name}.yaml")
 
 
 @pytest.fixture
@@ -137,6 +146,35 @@ class World:
         return self.kube.ask("POST", f"{self.space}/pods/{name}/eviction", {
             "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": self.name}, "deleteOptions": options,
         })
+
+    # what came of it
+    def evictions(self, user, begin=0):
+        """UIDs of the pods of this namespace whose eviction or deletion the API server took from user, in order."""
+        found = []
+        for event in self.cluster.requests(user)[begin:]:
+            what = event["objectRef"]
+            if what.get("namespace") != self.name or what["resource"] != "pods" or event["responseStatus"].get("code", 500) >= 300:
+                continue
+            body = event.get("requestObject", {})
+            options = body.get("deleteOptions", body)
+            if not options.get("dryRun"):
+                found.append(options["preconditions"]["uid"])
+        return found
+
+    @staticmethod
+    def budget_was_kept(watch, app, least):
+        """Never were fewer than `least` pods of app ready, by the order in which a watch told it."""
+        ready, lowest = {}, None
+        for event in watch.events:
+            thing = event["object"]
+            if thing["metadata"].get("labels", {}).get("app") != app:
+                continue
+            conditions = {c["type"]: c["status"] for c in thing["status"].get("conditions", [])}
+            alive = event["type"] != "DELETED" and "deletionTimestamp" not in thing["metadata"]
+            ready[thing["metadata"]["uid"]] = alive and conditions.get("Ready") == "True"
+            if sum(ready.values()) >= least or lowest is not None:
+                lowest = min(sum(ready.values()), lowest if lowest is not None else 1 << 30)
+        assert lowest is not None and lowest >= least, f"{app}: only {lowest} ready"
 
     def done(self):
         self.kube.delete(f"/api/v1/namespaces/{self.name}")

@@ -57,8 +57,8 @@ def parse(data):
     return fields
 
 
-def frame(boot, sequence, body):
-    rest = struct.pack("<BBHIII16sQ", 1, 1, 0, len(body), len(body), 0, boot, sequence) + body
+def frame_of(kind, boot, sequence, body):
+    rest = struct.pack("<BBHIII16sQ", 1, kind, 0, len(body), len(body), 0, boot, sequence) + body
     return b"PTRL" + struct.pack("<I", crc32c(rest)) + rest
 
 
@@ -85,7 +85,7 @@ def main():
     sample = (field(1, cluster.encode()) + field(2, node.encode()) + field(8, time.time_ns() // 1000000) +
               field(10, 1000) + field(20, cpu_usage))
     boot = os.urandom(16)
-    request = struct.pack(">I", 0x80000001) + frame(boot, 1, sample)
+    request = struct.pack(">I", 0x80000001) + frame_of(1, boot, 1, sample)
     conn.sendall(struct.pack(">Q", len(request)) + request)
     reply = read(conn, struct.unpack(">Q", read(conn, 8))[0])
     assert reply[:4] == request[:4] and reply[4:8] == b"PTRL" and reply[13] == 3
