@@ -70,7 +70,7 @@ static int take_suffix(const char *s, struct number *n)
 static int parse(const char *s, struct number *n)
 {
 	int digits = 0;
-	bool point = false, negative = *s == '-';
+	bool any = false, point = false, negative = *s == '-';
 	*n = (struct number){0};
 	if (*s == '-' || *s == '+')
 		s++;
@@ -79,12 +79,14 @@ static int parse(const char *s, struct number *n)
 			point = true;
 			continue;
 		}
-		if (++digits > MAX_DIGITS)
+		any = true;
+		digits += digits > 0 || *s != '0';
+		if (digits > MAX_DIGITS || n->power < -2 * MAX_DIGITS)
 			return -ERANGE;
 		n->digits = n->digits * 10 + (unsigned)(*s - '0');
 		n->power -= point;
 	}
-	if (digits == 0)
+	if (!any)
 		return -EINVAL;
 	int r = take_suffix(s, n);
 	return r < 0 ? r : negative && n->digits > 0 ? -ERANGE : 0;
