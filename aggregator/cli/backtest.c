@@ -10,8 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "aggregator/cli/forecast.h"
 #include "aggregator/cli/series_csv.h"
 #include "aggregator/cli/verbs.h"
+#include "aggregator/forecast/calendar.h"
+#include "aggregator/forecast/zone.h"
 #include "proto/base/clock.h"
 #include "proto/base/text.h"
 
@@ -38,6 +41,7 @@ static const char help[] =
 	"  --stride STEPS      between origins (default: the horizon, less if the file is short)\n"
 	"  --history STEPS     the most that a forecast may see (default 10080)\n"
 	"  --timezone ZONE     the users' clock, such as Europe/Berlin (default UTC)\n"
+	"  --calendar COUNTRY  its public holidays are known: DE, US, GB, FR (default none)\n"
 	"  --most VALUE        the series cannot pass this (capacity); default: unknown\n"
 	"  --svg FILE          picture of the newest forecast: bands, what came, the naive one\n"
 	"  --html FILE         report with every forecast, one file\n"
@@ -45,7 +49,7 @@ static const char help[] =
 	"  --seed N            default 1\n";
 
 struct request {
-	const char *input, *svg, *html, *timezone;
+	const char *input, *svg, *html, *timezone, *calendar;
 	uint64_t step_s, horizon, origins, stride, history, seed;
 	double most;
 	bool json;
@@ -74,6 +78,9 @@ static int parse_option(int option, const char *value, struct request *q)
 	case 'v': q->svg = value; return 0;
 	case 'w': q->html = value; return 0;
 	case 'z': q->timezone = value; return 0;
+	case 'c':
+		q->calendar = value;
+		return calendar_known(value) ? 0 : usage("--calendar: DE, US, GB or FR", value);
 	case 's': return parse_number(value, DAY_S * 31, &q->step_s, "--step: 1 s to 31 days");
 	case 'h':
 		return parse_number(
@@ -106,9 +113,10 @@ static int parse_options(int argc, char **argv, struct request *q)
 {
 	static const struct option known[] = {{"input", 1, NULL, 'i'}, {"step", 1, NULL, 's'},
 		{"horizon", 1, NULL, 'h'}, {"origins", 1, NULL, 'n'}, {"stride", 1, NULL, 'd'},
-		{"history", 1, NULL, 'y'}, {"timezone", 1, NULL, 'z'}, {"most", 1, NULL, 'm'},
-		{"svg", 1, NULL, 'v'}, {"html", 1, NULL, 'w'}, {"output", 1, NULL, 'o'},
-		{"seed", 1, NULL, 'r'}, {"help", 0, NULL, '?' + 256}, {NULL, 0, NULL, 0}};
+		{"history", 1, NULL, 'y'}, {"timezone", 1, NULL, 'z'}, {"calendar", 1, NULL, 'c'},
+		{"most", 1, NULL, 'm'}, {"svg", 1, NULL, 'v'}, {"html", 1, NULL, 'w'},
+		{"output", 1, NULL, 'o'}, {"seed", 1, NULL, 'r'}, {"help", 0, NULL, '?' + 256},
+		{NULL, 0, NULL, 0}};
 	opterr = 0;
 	optind = 1;
 	for (int option; (option = getopt_long(argc, argv, "o:", known, NULL)) != -1;) {
@@ -203,7 +211,8 @@ static int run_origin(struct backtest *b, struct backtest_origin *g)
 		.step_s = b->step_s,
 		.horizon = b->horizon,
 		.most = b->most,
-		.zone = &b->zone->zone,
+		.zone = b->zone,
+		.calendar = b->calendar,
 		.seed = b->seed};
 	double begin = cpu_ms();
 	int r = forecast_run(&in, NULL, &g->o);
@@ -296,8 +305,7 @@ static int put_all(const struct backtest *b, const struct request *q)
 	return put_out(&out);
 }
 
-static int run(
-	const struct request *q, const struct series_csv *csv, struct zone *zone, struct why *why)
+static int run(const struct request *q, const struct series_csv *csv, struct why *why)
 {
 	struct backtest b = {.name = q->input,
 		.y = csv->y,
@@ -308,14 +316,15 @@ static int run(
 		.history = (size_t)q->history,
 		.most = q->most,
 		.seed = q->seed,
-		.zone = zone};
+		.calendar = q->calendar};
 	if (csv->n == 0)
 		return -why_set(why, -ENODATA, WHY_DENIED, "%.80s: no rows", q->input);
 	int64_t day = (DAY_S + csv->step_s / 2) / csv->step_s;
 	b.season = day > 1 ? (size_t)day : 1;
 	int code = EXIT_INPUT;
-	int r = zone_load(q->timezone, b.start_s, b.start_s + (int64_t)(b.n + b.horizon) * b.step_s,
-		zone, why);
+	struct forecast_zone *zone = NULL;
+	int r = forecast_zone_of(q->timezone, &zone, why);
+	b.zone = zone;
 	if (r == 0)
 		r = lay_origins(&b, q, why);
 	if (r == 0)
@@ -324,6 +333,7 @@ static int run(
 		code = put_all(&b, q);
 	else if (!why->code)
 		why_set(why, r, WHY_BUG, "%s", strerror(-r));
+	zone_free(zone);
 	backtest_done(&b);
 	return code;
 }
@@ -336,7 +346,6 @@ int backtest_verb(int argc, char **argv)
 		return code - 1;
 	struct series_csv csv = {0};
 	struct why why = {0};
-	static struct zone zone;
 	code = EXIT_INPUT;
 	if (series_csv_read(q.input, (int64_t)q.step_s, &csv, &why) == 0) {
 		autobuf repairs;
@@ -344,7 +353,7 @@ int backtest_verb(int argc, char **argv)
 		series_csv_repairs(&csv, &repairs);
 		if (repairs.len)
 			fprintf(stderr, "petrel backtest: %s: %s\n", q.input, repairs.data);
-		code = run(&q, &csv, &zone, &why);
+		code = run(&q, &csv, &why);
 		series_csv_done(&csv);
 	}
 	if (why.code)

@@ -10,8 +10,7 @@
 #include <stdint.h>
 
 #include "aggregator/cli/backtest_score.h"
-#include "aggregator/cli/forecast_zone.h"
-#include "aggregator/forecast/outlook.h"
+#include "aggregator/forecast/forecast.h"
 #include "proto/base/buf.h"
 
 enum { BACKTEST_ORIGINS_MAX = 500 };
@@ -33,7 +32,8 @@ struct backtest {
 	int64_t start_s, step_s;
 	double most;
 	uint64_t seed;
-	const struct zone *zone;
+	const struct forecast_zone *zone; // NULL = UTC
+	const char *calendar;             // country, or NULL
 	size_t n_origins;
 	struct backtest_origin *origins; // oldest first
 	struct score total[CONTENDERS];

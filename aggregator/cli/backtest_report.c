@@ -8,6 +8,7 @@
 #include "aggregator/cli/backtest.h"
 #include "aggregator/cli/chart.h"
 #include "aggregator/cli/table.h"
+#include "aggregator/forecast/zone.h"
 
 enum {
 	PICTURES_MAX = 24,
@@ -61,7 +62,7 @@ static void picture(const struct backtest *b, size_t i, struct chart_fan *c, str
 	c->rows = (const double(*)[QUANTILE_COUNT])g->o->quantiles;
 	c->naive = naive;
 	c->horizon = b->horizon;
-	c->utc_offset_s = zone_offset(b->zone, b->start_s + (int64_t)g->at * b->step_s);
+	c->utc_offset_s = zone_offset_s(b->zone, b->start_s + (int64_t)g->at * b->step_s);
 	chart_fan(c, out);
 	free(naive);
 }

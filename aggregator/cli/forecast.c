@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/cli/forecast_explain.h"
 #include "aggregator/cli/series_csv.h"
 #include "aggregator/cli/verb.h"
-#include "aggregator/forecast/forecast.h"
+#include "aggregator/forecast/calendar.h"
+#include "aggregator/forecast/zone.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
 #include "proto/base/text.h"
@@ -33,18 +35,25 @@ static const char help[] =
 	"  --horizon STEPS     how far to look (default 24)\n"
 	"  --quantiles LIST    levels in (0,1), ascending (default "
 	".01,.05,.1,.25,.5,.75,.9,.95,.99)\n"
+	"  --timezone ZONE     the users' clock, such as Europe/Berlin (default UTC)\n"
+	"  --calendar COUNTRY  its public holidays are known: DE, US, GB, FR (default none)\n"
+	"  --explain           what was found in the series, who speaks with what weight, and what "
+	"the\n"
+	"                      width rests on; in words, or with --output json under "
+	"\"explanation\"\n"
 	"  --most VALUE        the series cannot pass this (capacity); default: unknown\n"
 	"  --output json|text  default text\n"
 	"  --seed N            default 1; the same seed gives the same bytes\n";
 
 struct options {
-	const char *input, *batch;
+	const char *input, *batch, *timezone, *calendar;
+	struct forecast_zone *zone;
 	int64_t step_s;
 	uint64_t horizon, seed;
 	double levels[LEVELS_MAX];
 	size_t n_levels;
 	double most;
-	bool json;
+	bool json, explain;
 };
 
 static int usage(const char *message, const char *text)
@@ -83,6 +92,11 @@ static int parse_option(int option, const char *value, struct options *o)
 	switch (option) {
 	case 'i': o->input = value; return 0;
 	case 'b': o->batch = value; return 0;
+	case 'z': o->timezone = value; return 0;
+	case 'e': o->explain = true; return 0;
+	case 'c':
+		o->calendar = value;
+		return calendar_known(value) ? 0 : usage("--calendar is DE, US, GB or FR", value);
 	case 's':
 		if (text_to_u64(value, &number) < 0 || number == 0 || number > 86400 * 31)
 			return usage("--step needs seconds, 1 to 31 days", value);
@@ -117,7 +131,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {{"input", 1, NULL, 'i'}, {"batch", 1, NULL, 'b'},
 		{"step", 1, NULL, 's'}, {"horizon", 1, NULL, 'h'}, {"quantiles", 1, NULL, 'q'},
-		{"most", 1, NULL, 'm'}, {"output", 1, NULL, 'o'}, {"seed", 1, NULL, 'r'},
+		{"most", 1, NULL, 'm'}, {"timezone", 1, NULL, 'z'}, {"calendar", 1, NULL, 'c'},
+		{"explain", 0, NULL, 'e'}, {"output", 1, NULL, 'o'}, {"seed", 1, NULL, 'r'},
 		{"help", 0, NULL, '?' + 256}, {NULL, 0, NULL, 0}};
 	opterr = 0;
 	optind = 1;
@@ -137,9 +152,15 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return 0;
 }
 
-static void print_json(
-	const struct outlook *o, const struct options *opt, double fit_ms, struct buf *out)
+struct answer { // of one job
+	const struct outlook *o;
+	const struct forecast_input *in;
+	double fit_ms;
+};
+
+static void print_json(const struct answer *a, const struct options *opt, struct buf *out)
 {
+	const struct outlook *o = a->o;
 	struct json j;
 	json_init(&j, out);
 	json_open(&j, '{');
@@ -173,7 +194,11 @@ static void print_json(
 	json_put_double(&j, "honesty", o->honesty);
 	json_put_bool(&j, "gated", o->gated);
 	json_put_text(&j, "basis", outlook_basis_name(o->basis));
-	json_put_double(&j, "fit_ms", fit_ms);
+	json_put_double(&j, "fit_ms", a->fit_ms);
+	if (opt->explain) {
+		json_key(&j, "explanation");
+		forecast_explain_json(a->in, o, &j);
+	}
 	json_close(&j, '}');
 	buf_text(out, "\n");
 }
@@ -213,19 +238,25 @@ static int forecast_file(
 		.step_s = csv.step_s ? csv.step_s : 3600,
 		.horizon = opt->horizon,
 		.most = opt->most,
+		.zone = opt->zone,
+		.calendar = opt->calendar,
 		.seed = opt->seed};
 	struct outlook *o;
 	uint64_t begin = clock_mono_ns();
 	r = forecast_run(&in, NULL, &o);
-	double fit_ms = (double)(clock_mono_ns() - begin) / 1e6;
+	if (r == 0) {
+		struct answer a = {o, &in, (double)(clock_mono_ns() - begin) / 1e6};
+		if (opt->json)
+			print_json(&a, opt, out);
+		else if (opt->explain)
+			forecast_explain_text(&in, o, out);
+		else
+			print_text(o, opt, out);
+		outlook_free(o);
+	}
 	series_csv_done(&csv);
 	if (r < 0)
 		return why_set(why, r, WHY_BUG, "%.120s: %s", path, strerror(-r));
-	if (opt->json)
-		print_json(o, opt, fit_ms, out);
-	else
-		print_text(o, opt, out);
-	outlook_free(o);
 	return buf_failed(out) ? -E2BIG : 0;
 }
 
@@ -310,6 +341,18 @@ static int run_batch(const struct options *opt)
 	return code;
 }
 
+int forecast_zone_of(const char *name, struct forecast_zone **ret, struct why *why)
+{
+	if (!name)
+		return 0;
+	int r = zone_read(ret, "/usr/share/zoneinfo", name);
+	return r < 0 ? why_set(why, r, WHY_DENIED,
+			       "no time zone '%.40s' (names are like "
+			       "Europe/Berlin): %s",
+			       name, strerror(-r))
+		     : 0;
+}
+
 int forecast_verb(int argc, char **argv)
 {
 	struct options o = {.horizon = 24, .seed = 1, .n_levels = QUANTILE_COUNT};
@@ -317,5 +360,10 @@ int forecast_verb(int argc, char **argv)
 	int code = parse_options(argc, argv, &o);
 	if (code)
 		return code - 1;
-	return o.batch ? run_batch(&o) : run_one(&o);
+	struct why why = {0};
+	if (forecast_zone_of(o.timezone, &o.zone, &why) < 0)
+		return usage(why.text, NULL);
+	code = o.batch ? run_batch(&o) : run_one(&o);
+	zone_free(o.zone);
+	return code;
 }

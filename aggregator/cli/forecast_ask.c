@@ -192,8 +192,8 @@ static int all(const struct options *o)
 
 static bool is_offline(int argc, char **argv)
 {
-	static const char *const files[] = {
-		"--input", "--batch", "--step", "--quantiles", "--most", "--seed", "--output=text"};
+	static const char *const files[] = {"--input", "--batch", "--step", "--quantiles", "--most",
+		"--seed", "--timezone", "--calendar", "--explain", "--output=text"};
 	for (int i = 1; i < argc; i++)
 		for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
 			if (strncmp(argv[i], files[k], strlen(files[k])) == 0)

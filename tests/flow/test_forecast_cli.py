@@ -164,6 +164,28 @@ def test_every_series_gets_an_answer(tmp_path, values):
         assert max(row[4] for row in o["values"]) <= 3 * max(known) + 1e-9
 
 
+def test_explain_says_what_was_found_and_who_speaks(tmp_path):
+    f = write(tmp_path / "a.csv", load(500))
+    r = petrel("forecast", "--input", f, "--step", 3600, "--horizon", 24, "--explain")
+    assert (r.returncode, r.stderr) == (OK, "")
+    for word in ("seasons     24h 0m: explains", "spread", "outliers", "members (weight; loss", "gate      open", "width     rests on"):
+        assert word in r.stdout
+    o = json.loads(petrel("forecast", "--input", f, "--step", 3600, "--horizon", 24, "--explain", "-o", "json").stdout)
+    found, members = o["explanation"]["found"], o["explanation"]["members"]
+    assert found["seasons"][0]["period_s"] == 86400 and found["seasons"][0]["strength"] > 0.9 and found["class"] == "strongly seasonal"
+    assert {m["name"]: m["weight"] for m in members} == o["members"] and all(m["why"] for m in members)
+
+
+def test_the_users_clock_and_holidays_are_taken(tmp_path):
+    f = write(tmp_path / "a.csv", load(500))
+    r = petrel("forecast", "--input", f, "--step", 3600, "--horizon", 24, "--timezone", "Europe/Berlin", "--calendar", "DE", "-o", "json")
+    assert (r.returncode, r.stderr) == (OK, "")
+    check_answer(r.stdout, 3600, 24, LEVELS)
+    for wrong in (["--timezone", "Mars/Base"], ["--calendar", "XX"]):
+        r = petrel("forecast", "--input", f, *wrong)
+        assert r.returncode == USAGE and wrong[0][2:].replace("zone", " zone") in r.stderr
+
+
 def test_backtest_compares_with_what_came(tmp_path):
     f = write(tmp_path / "a.csv", load(500))
     o = json.loads(petrel("backtest", "--input", f, "--step", 3600, "--horizon", 24, "--origins", 5, "-o", "json").stdout)
@@ -190,7 +212,7 @@ def test_backtest_never_sees_what_comes_after_an_origin(tmp_path):
 def test_reports_are_whole_and_well_formed(tmp_path):
     f = write(tmp_path / "load <i> & co.csv", load(400))
     svg, html = tmp_path / "a.svg", tmp_path / "a.html"
-    r = petrel("backtest", "--input", f, "--horizon", 24, "--origins", 4, "--svg", svg, "--html", html, "--timezone", "Europe/Berlin")
+    r = petrel("backtest", "--input", f, "--horizon", 24, "--origins", 4, "--svg", svg, "--html", html, "--timezone", "Europe/Berlin", "--calendar", "DE")
     assert r.returncode == OK and "seasonal-naive" in r.stdout
     root = ElementTree.parse(svg).getroot()
     paths = {p.get("class") for p in root.iter("{http://www.w3.org/2000/svg}path")}
