@@ -51,6 +51,12 @@ static const struct config_key keys[] = {
 		.most = 1000,
 		.help = "Share of one core for forecasts; overload makes them rarer, never late "
 			"for others."),
+	KEY(TEXT, webhook_url, "webhook.url", .initial = "",
+		.help = "POSTed to at the moment of a notice and at each phase; empty: none."),
+	KEY(TEXT, webhook_secret, "webhook.secret", .initial = "", .secret = true,
+		.help = "Signs webhooks (HMAC-SHA256); empty: unsigned."),
+	KEY(PATH, webhook_ca, "webhook.ca", .initial = "",
+		.help = "CA of the webhook's server (PEM); empty: the system's."),
 	KEY(BOOL, drain_replace, "drain.replace", .initial = "yes",
 		.help = "Ask for a replacement node when one is going to be lost."),
 	KEY(BOOL, drain_delete_blocked, "drain.delete_blocked", .initial = "yes",

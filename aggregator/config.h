@@ -19,6 +19,7 @@ struct aggregator_config {
 	uint64_t max_nodes, max_pods;
 	uint64_t decide_every_ms;
 	uint64_t forecast_budget_permille;
+	char *webhook_url, *webhook_secret, *webhook_ca;
 	bool drain_replace, drain_delete_blocked, drain_delete_voluntary, drain_daemonsets;
 	bool drain_take_karpenter, drain_take_autoscaler;
 	uint64_t drain_patience_ms, drain_scheduled_window_ms, drain_rebalance_per_hour;

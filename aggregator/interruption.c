@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "aggregator/act/dry.h"
+#include "aggregator/act/webhook.h"
 #include "aggregator/cluster.h"
 #include "aggregator/demo.h"
 #include "proto/base/clock.h"
@@ -26,6 +27,7 @@ struct interruption {
 	struct drains *drains;
 	struct demo *demo;
 	struct cluster *cluster; // the real one; NULL: none
+	struct webhook *webhook; // NULL: none
 	struct dry *dry[MAX_CLUSTERS];
 	size_t n_dry;
 	struct audit_entry *entries; // of one append
@@ -76,6 +78,18 @@ static void on_telling(void *arg, const struct drain_telling *t)
 	log_event(t->warning ? LOG_WARN : LOG_INFO, EV_DRAIN, t->note,
 		LOG_TEXT("reason", t->reason), LOG_TEXT("cluster", t->drain->cluster),
 		LOG_TEXT("node", t->drain->node), LOG_TEXT("drain", t->drain->id));
+	const struct interruption *i = arg;
+	const struct webhook_message m = {.event = t->reason,
+		.cluster = t->drain->cluster,
+		.node = t->drain->node,
+		.kind = drain_kind_name(t->drain->kind),
+		.phase = drain_phase_name(t->drain->phase),
+		.drain = t->drain->id,
+		.text = t->note,
+		.at_ms = clock_wall_ms(),
+		.deadline_ms = t->drain->deadline_ms};
+	if (i->webhook && webhook_send(i->webhook, &m) < 0)
+		log_event(LOG_WARN, EV_WEBHOOK, "too many webhooks wait: one is dropped");
 }
 
 // --- opening ----------------------------------------------------------------------------------
@@ -138,8 +152,20 @@ static void on_turn(uv_check_t *check)
 	drains_flush(i->drains, now_ms);
 }
 
+static int open_webhook(struct interruption *i, uv_loop_t *loop, struct why *why)
+{
+	const struct aggregator_config *c = i->config;
+	const struct webhook_options o = {.url = c->webhook_url,
+		.secret = c->webhook_secret[0] ? c->webhook_secret : NULL,
+		.ca_file = c->webhook_ca[0] ? c->webhook_ca : NULL,
+		.seed = (uint64_t)clock_wall_ms(),
+		.wall_ms = clock_wall_ms};
+	return c->webhook_url[0] ? webhook_new(&i->webhook, loop, &o, why) : 0;
+}
+
 int interruption_start(struct interruption **ret, uv_loop_t *loop,
-	const struct interruption_doors *doors, const struct aggregator_config *config)
+	const struct interruption_doors *doors, const struct aggregator_config *config,
+	struct why *why)
 {
 	struct interruption *i = calloc(1, sizeof(*i));
 	if (!i)
@@ -147,6 +173,8 @@ int interruption_start(struct interruption **ret, uv_loop_t *loop,
 	i->doors = *doors;
 	i->config = config;
 	int r = open_drains(i);
+	if (r == 0)
+		r = open_webhook(i, loop, why);
 	if (r < 0) {
 		drains_free(i->drains);
 		free(i);
@@ -171,9 +199,9 @@ static void free_rest(void *arg)
 	on_stopped(stopped_arg);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_part_closed(void *arg)
 {
-	struct interruption *i = handle->data;
+	struct interruption *i = arg;
 	if (--i->closing > 0)
 		return;
 	drains_free(i->drains); // what the cluster still answers goes into nothing
@@ -186,11 +214,19 @@ static void on_closed(uv_handle_t *handle)
 		free_rest(i);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+	on_part_closed(handle->data);
+}
+
 void interruption_stop(struct interruption *i, void (*on_stopped)(void *arg), void *arg)
 {
 	i->on_stopped = on_stopped;
 	i->on_stopped_arg = arg;
-	i->closing = 2;
+	i->closing = 2 + (i->webhook != NULL);
+	if (i->webhook)
+		webhook_stop(i->webhook, on_part_closed, i);
+	i->webhook = NULL;
 	uv_close((uv_handle_t *)&i->timer, on_closed);
 	uv_close((uv_handle_t *)&i->turn, on_closed);
 }
@@ -273,4 +309,9 @@ void interruption_node(struct interruption *i, const struct fleet_node *n)
 struct drains *interruption_drains(struct interruption *i)
 {
 	return i->drains;
+}
+
+const char *interruption_leader(const struct interruption *i)
+{
+	return i->cluster ? cluster_leader(i->cluster) : i->config->name;
 }

@@ -23,7 +23,8 @@ struct interruption_doors {
 	struct audit *audit;
 };
 int interruption_start(struct interruption **ret, uv_loop_t *loop,
-	const struct interruption_doors *doors, const struct aggregator_config *config);
+	const struct interruption_doors *doors, const struct aggregator_config *config,
+	struct why *why);
 void interruption_stop(struct interruption *i, void (*on_stopped)(void *arg), void *arg);
 // Watches the real cluster of the configuration and drains its nodes from when all is known.
 int interruption_watch(struct interruption *i, uv_loop_t *loop, struct why *why);
@@ -33,3 +34,4 @@ int interruption_demo(struct interruption *i, struct demo *demo);
 void interruption_notice(struct interruption *i, const struct notice *n, int64_t now_ms);
 void interruption_node(struct interruption *i, const struct fleet_node *n); // of a watch
 struct drains *interruption_drains(struct interruption *i);
+const char *interruption_leader(const struct interruption *i); // who acts; "" nobody, not known

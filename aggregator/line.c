@@ -251,6 +251,7 @@ static void on_tick(uv_timer_t *timer)
 	struct service_stats forecasts;
 	service_stats(l->service, &forecasts);
 	l->status.ticks = l->ticks;
+	text_copy(l->status.leader, sizeof(l->status.leader), interruption_leader(l->interruption));
 	l->status.forecasts = forecasts.runs;
 	l->status.forecasts_failed = forecasts.failures;
 	l->status.forecast_us = forecasts.cpu_us;
@@ -302,7 +303,7 @@ static int open_kept(struct line *l, struct why *why)
 		r = open_audit(l, why);
 	const struct interruption_doors drains = {.fleet = l->fleet, .audit = l->audit};
 	if (r == 0)
-		r = interruption_start(&l->interruption, l->loop, &drains, c);
+		r = interruption_start(&l->interruption, l->loop, &drains, c, why);
 	return r;
 }
 

@@ -21,8 +21,9 @@
 #define EV_LANE_DOWN "LANE_DOWN" // no receipt from an aggregator; samples are spooled
 #define EV_LANE_UP   "LANE_UP"   // receipts again
 // aggregator
-#define EV_NOTICE "NOTICE" // an instance is going to be interrupted
-#define EV_DRAIN  "DRAIN"  // a drain begins, goes on or ends; `petrel drains` shows all of it
+#define EV_NOTICE  "NOTICE"  // an instance is going to be interrupted
+#define EV_WEBHOOK "WEBHOOK" // a webhook was dropped or cannot be sent; the message says why
+#define EV_DRAIN   "DRAIN"   // a drain begins, goes on or ends; `petrel drains` shows all of it
 #define EV_CERTIFICATES                                                                            \
 	"CERTIFICATES" // certificates could not be read again: the old ones stay in force; mend the
 		       // named file
