@@ -34,8 +34,9 @@ struct aws_answer {
 	int status; // 0 if there was none
 	const char *body;
 	size_t body_len;
-	const char *code; // AWS's error code, "" if none: "ScalingActivityInProgress"
-	bool maybe_done;  // failed, but the service may have received and done it
+	const char *code;    // AWS's error code, "" if none: "ScalingActivityInProgress"
+	const char *message; // what AWS says with it, printable and cut; "" if nothing
+	bool maybe_done;     // failed, but the service may have received and done it
 };
 struct aws_call {
 	enum aws_service service;
