@@ -16,6 +16,7 @@ int asked_forecast(void *arg, const struct show_series *series, struct show_fore
 	if (r < 0)
 		return r;
 	*ret = (struct show_forecast){.outlook = o.outlook,
+		.said = o.said,
 		.metric = METRIC_DEMAND_LOW,
 		.generated_ms = o.generated_ms,
 		.coverage80_permille = o.coverage80_permille,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "aggregator/forecast/outlook.h"
+#include "aggregator/forecast/said.h"
 #include "aggregator/risk/risk.h"
 #include "aggregator/show/api.h"
 
@@ -28,6 +28,34 @@ static void put_members(struct json *j, const struct outlook *o)
 		json_put_text(j, "name", o->members[i].name);
 		put_number(j, "weight", o->members[i].weight);
 		put_number(j, "loss", o->members[i].loss);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void put_levels_of(struct json *j, const char *key, const struct said_one *s, int level)
+{
+	json_key(j, key);
+	json_open(j, '[');
+	for (size_t i = 0; i < s->n; i++)
+		element_number(j, (double)s->q[i][level]);
+	json_close(j, ']');
+}
+
+// What earlier forecasts said, the newest first.
+static void put_previous(struct json *j, const struct said *said)
+{
+	json_key(j, "previous");
+	json_open(j, '[');
+	for (size_t i = said ? said->n : 0; i > 0; i--) {
+		const struct said_one *s = &said->one[i - 1];
+		json_open(j, '{');
+		json_put_i64(j, "generated_ms", s->generated_ms);
+		json_put_i64(j, "from_ms", s->from_ms);
+		json_put_i64(j, "step_ms", s->step_ms);
+		put_levels_of(j, "q10", s, 0);
+		put_levels_of(j, "q50", s, 1);
+		put_levels_of(j, "q90", s, 2);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -93,6 +121,7 @@ int api_forecast(struct api_call *a)
 	json_put_text(a->j, "state", known ? "ok" : "too-little-data");
 	json_put_text(a->j, "why", why_of(&f));
 	put_outlook(a->j, &f);
+	put_previous(a->j, f.said);
 	json_put_i64(a->j, "now_ms", a->now_ms);
 	json_close(a->j, '}');
 	return 0;

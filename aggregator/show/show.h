@@ -25,6 +25,7 @@
 struct intake_counters;
 struct lane_counters;
 struct outlook;
+struct said;
 struct policy;
 struct show;
 
@@ -52,6 +53,7 @@ struct show_status {
 // The forecast of one series, as the line keeps it; borrowed until the next turn of the loop.
 struct show_forecast {
 	const struct outlook *outlook; // NULL: none yet, then why says why
+	const struct said *said;       // what earlier ones said; NULL: not kept
 	char why[96];
 	enum metric metric;
 	int64_t generated_ms;

@@ -9,7 +9,7 @@
 // are three groups in one simulated cluster "demo" and one real node "here/host"; one plan every
 // five seconds; a day's forecast of each group. Names include one with everything that a hostile
 // agent may send through the checks of fleet.
-#include "aggregator/forecast/outlook.h"
+#include "aggregator/forecast/said.h"
 #include "aggregator/show/show.h"
 #include "proto/base/clock.h"
 #include "proto/base/hash.h"
@@ -30,6 +30,7 @@ static struct world {
 	struct show *show;
 	struct show_status status;
 	struct outlook *outlook;
+	struct said said; // of the last three hours
 	struct rng rng;
 	uv_loop_t loop;
 	uv_timer_t tick;
@@ -207,7 +208,12 @@ static int make_outlook(void)
 			o->quantiles[h][q] = 20000 + 1000.0 * q + 50.0 * (double)h;
 			o->peak[h][q] = o->quantiles[h][q] + 500;
 		}
-	return 0;
+	for (int k = 6; k > 0 && r == 0; k--) {
+		o->start_s -= 1800 * k;
+		r = said_add(&w.said, o, o->start_s * 1000);
+		o->start_s += 1800 * k;
+	}
+	return r;
 }
 
 static int on_forecast(void *arg, const struct show_series *series, struct show_forecast *ret)
@@ -221,6 +227,7 @@ static int on_forecast(void *arg, const struct show_series *series, struct show_
 		return 0;
 	}
 	ret->outlook = w.outlook;
+	ret->said = &w.said;
 	ret->generated_ms = w.outlook->start_s * 1000;
 	ret->coverage80_permille = 790;
 	ret->scored = 42;
@@ -344,6 +351,7 @@ int main(int argc, char **argv)
 	uv_run(&w.loop, UV_RUN_DEFAULT);
 	int closed = uv_loop_close(&w.loop);
 	outlook_free(w.outlook);
+	said_done(&w.said);
 	fleet_free(w.fleet);
 	store_free(w.store);
 	return closed ? 1 : 0;

@@ -132,6 +132,16 @@ def test_a_hostile_name_never_stands_raw(synthetic):
     assert any(p["name"] == "a<script>alert(1)</script>.service" for p in json.loads(body)["items"])
 
 
+def test_a_forecast_tells_what_earlier_ones_said(synthetic):
+    group = synthetic.json("/api/v1/groups")["items"][0]
+    f = synthetic.json(f"/api/v1/forecast?cluster={group['cluster']}&kind=group&name={group['group']}&horizon=hour")
+    made = [p["generated_ms"] for p in f["previous"]]
+    assert len(made) == 6 and made == sorted(made, reverse=True) and made[0] < f["generated_ms"]
+    for p in f["previous"]:
+        assert len(p["q10"]) == len(p["q50"]) == len(p["q90"]) == len(f["values"]) and p["step_ms"] == f["step_ms"]
+        assert all(a <= b <= c for a, b, c in zip(p["q10"], p["q50"], p["q90"]))
+
+
 def test_series_lie_on_the_asked_grid(real):
     now = real.json("/api/v1/status")["now_ms"]
     path = "/api/v1/series?cluster=demo&kind=group&name=demo-web&metric=cpu_demand_high_millicores"

@@ -17,8 +17,9 @@ const SCORES = [-2.326, -1.645, -1.282, -0.674, 0, 0.674, 1.282, 1.645, 2.326];
 const STEPS = { hour: [300e3, 12], day: [3600e3, 24], month: [3600e3, 720] };
 
 export class Fixture {
-	constructor({ nodes = 24, scenario = 'normal', real = true } = {}) {
+	constructor({ nodes = 24, scenario = 'normal', real = true, workloads = 0 } = {}) {
 		this.scenario = scenario;
+		this.workloads = workloads; // more than the invented fleet has
 		this.fleets = [makeFleet({ nodes: scenario === 'empty' ? 0 : nodes, hostile: scenario === 'hostile', groups: nodes > 1000 ? 12 : null })];
 		if (scenario === 'empty')
 			this.fleets[0].table = [];
@@ -90,7 +91,7 @@ export class Fixture {
 		if (name === 'nodes')
 			return list(this.nodes(q.cluster).filter((n) => !q.group || n.group === q.group).map((n) => nodeItem(n, now)));
 		if (name === 'pods')
-			return list(this.selected(q.cluster).flatMap((f) => (q.node ? [q.node] : f.list.slice(0, 20).map((n) => n.name)).flatMap((n) => pods(f, n, now))));
+			return list([...this.manyPods(), ...this.selected(q.cluster).flatMap((f) => (q.node ? [q.node] : f.list.slice(0, 20).map((n) => n.name)).flatMap((n) => pods(f, n, now)))]);
 		if (name === 'series')
 			return sendJson(response, this.series(q, now));
 		if (name === 'hist')
@@ -102,6 +103,13 @@ export class Fixture {
 		if (name === 'plans')
 			return list(this.plans.slice(0, Number(q.limit ?? 100)));
 		return sendError(response, 404, 'not-found', `no ${url.pathname} here`, 'see /openapi.json');
+	}
+
+	// A pod for each of many workloads, to see a long list of series.
+	manyPods() {
+		const { cluster, list } = this.fleets[0];
+		const pod = this.workloads && pods(this.fleets[0], list[0].name, Date.now())[0];
+		return Array.from({ length: this.workloads }, (_, i) => ({ ...pod, cluster, uid: `many-${i}`, pod: `service-${i}-x`, workload: `service-${i}` }));
 	}
 
 	cluster(f) {
@@ -210,8 +218,13 @@ export class Fixture {
 			const spread = middle * (0.03 + 0.15 * Math.sqrt((h + 1) / count));
 			return SCORES.map((z) => Math.round(Math.max(0, middle + z * spread)));
 		});
+		const previous = [1, 2, 4, 8].map((ago) => {
+			const start = from - (ago * count * step) / 4;
+			const said = (z) => Array.from({ length: count }, (_, h) => Math.round(this.value({ ...q, metric: base.metric }, start + h * step) * (1 + 0.03 * z + 0.05 * Math.sin(ago * h))));
+			return { generated_ms: start, from_ms: start, step_ms: step, q10: said(-1.3), q50: said(0), q90: said(1.3) };
+		});
 		return {
-			...base, state: 'ok', why: '', values, members: [{ name: 'seasonal-naive', weight: 0.46 }, { name: 'ets', weight: 0.31 }, { name: 'last-value', weight: 0.23 }, { name: 'theta', weight: 0 }],
+			...base, state: 'ok', why: '', values, previous, members: [{ name: 'seasonal-naive', weight: 0.46 }, { name: 'ets', weight: 0.31 }, { name: 'last-value', weight: 0.23 }, { name: 'theta', weight: 0 }],
 			loss_ratio_to_naive: 0.87, coverage80_permille: 792, scored: 1284, history_ms: 9 * DAY_MS,
 		};
 	}

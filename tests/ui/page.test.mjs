@@ -12,8 +12,8 @@ before(async () => (browser = await launch()));
 after(() => browser.close());
 
 // Runs body(page, fixture) on a fresh server and page, and then asks that nothing went wrong behind its back.
-async function once({ at = '', scenario, nodes, wide, height, scheme, expected = [] }, body) {
-	const fixture = await new Fixture({ nodes: nodes ?? 24, scenario }).start();
+async function once({ at = '', scenario, nodes, workloads, wide, height, scheme, expected = [] }, body) {
+	const fixture = await new Fixture({ nodes: nodes ?? 24, scenario, workloads }).start();
 	const page = await open(browser, { width: wide ?? 1280, height: height ?? 800, scheme });
 	page.expected = expected;
 	try {
@@ -170,11 +170,25 @@ describe('what an operator must see', () => {
 		}));
 	test('the forecast shows three bands, limits, weights and honesty', () =>
 		on({ at: '#/group/demo/web' }, async (page) => {
-			for (const words of ['50 %', '80 %', '95 %', 'Median', 'Capacity', /Min \(\d+ nodes\)/, /Max \(\d+ nodes\)/, 'seasonal-naive', 'better than naive', 'band holds'])
+			for (const words of ['50 %', '80 %', '95 %', 'Median', 'Capacity', 'Said before', /Min \(\d+ nodes\)/, /Max \(\d+ nodes\)/, 'seasonal-naive', 'better than naive', 'band holds'])
 				await see(page, words);
 			await page.getByRole('button', { name: 'Month' }).click();
 			await see(page, 'Too little history to forecast from');
 			await see(page, '3 h of history; 2 days are needed for this horizon');
+		}));
+	test('two thousand series are a list that is filtered, and only what is in view is asked for', () =>
+		on({ at: '#/forecasts', workloads: 2000 }, async (page, fixture) => {
+			const rows = page.locator('[aria-label=Series] table');
+			await page.waitForFunction(() => Number(document.querySelector('[aria-label=Series] table')?.ariaRowCount ?? document.querySelector('[aria-label=Series] table')?.getAttribute('aria-rowcount')) > 2000);
+			assert.ok((await rows.locator('tbody tr').count()) < 100);
+			await page.waitForTimeout(1500);
+			assert.ok(fixture.requests.filter((r) => r.includes('/forecast?')).length < 120);
+			await page.getByLabel('Filter series').fill('service-1234');
+			await page.waitForFunction(() => document.querySelectorAll('[aria-label=Series] tbody tr').length === 1);
+			await page.getByRole('button', { name: 'service-1234' }).click();
+			await page.getByRole('img', { name: /Forecast of service-1234: .*Median/ }).waitFor();
+			await page.getByLabel('Filter series').fill('no such thing');
+			await see(page, 'No series matches');
 		}));
 	test('with too little history for a day the hour is shown, until a person chooses', () =>
 		on({ at: '#/group/local/machine' }, async (page) => {

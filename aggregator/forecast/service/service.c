@@ -19,6 +19,7 @@ static const uint32_t first_share_permille = 500; // of a core, while a series h
 struct slot { // one horizon of one series
 	struct outlook *outlook;
 	struct forecast_state *state;
+	struct said said;
 	int64_t generated_ms, due_ms, history_ms;
 	char why[96];
 	double hits, hits_of; // discounted: truths inside the 80 % band, truths
@@ -123,6 +124,7 @@ static void free_series(struct service *s, struct series *e)
 	for (int h = 0; h < SERVICE_HORIZON_COUNT; h++) {
 		outlook_free(e->slots[h].outlook);
 		forecast_state_free(e->slots[h].state);
+		said_done(&e->slots[h].said);
 	}
 	free(e);
 }
@@ -214,6 +216,8 @@ static void keep(struct service *s, struct job *j)
 		return;
 	}
 	score(s, j->series, slot);
+	if (slot->outlook) // without memory for it there is one line less on the picture
+		(void)said_add(&slot->said, slot->outlook, slot->generated_ms);
 	outlook_free(slot->outlook);
 	slot->outlook = j->outlook;
 	slot->generated_ms = s->now_ms;
@@ -320,6 +324,7 @@ int service_get(struct service *s, const struct service_series *which, struct se
 	const struct slot *slot = &e->slots[which->horizon];
 	*ret = (struct service_outlook){
 		.outlook = slot->outlook,
+		.said = &slot->said,
 		.generated_ms = slot->generated_ms,
 		.history_ms = slot->history_ms,
 		.coverage80_permille =

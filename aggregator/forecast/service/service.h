@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "aggregator/forecast/forecast.h"
+#include "aggregator/forecast/said.h"
 #include "aggregator/store/store.h"
 
 enum service_horizon { SERVICE_HOUR, SERVICE_DAY, SERVICE_MONTH, SERVICE_HORIZON_COUNT };
@@ -26,6 +27,7 @@ struct service_options {
 
 struct service_outlook {
 	const struct outlook *outlook; // NULL: none, see why
+	const struct said *said;       // earlier ones
 	char why[96];
 	int64_t generated_ms;
 	int64_t history_ms;

@@ -4,7 +4,7 @@
 	.section .rodata
 	.global web_data_0
 	.balign 16
-web_data_0: /* 864110aa9556224e7f32d8213d6ce737 */
+web_data_0: /* 504f43e0e4f7de8f6177d58d2abb93f6 */
 	.incbin "aggregator/show/web/built/index.html.gz"
 	.global web_data_1
 	.balign 16
@@ -12,8 +12,8 @@ web_data_1: /* 5f98215ec4f7fed798066fba4757c2ac */
 	.incbin "aggregator/show/web/built/app-ca86c4120e.css.gz"
 	.global web_data_2
 	.balign 16
-web_data_2: /* 549fbdb27752e566385ef29a62ac6705 */
-	.incbin "aggregator/show/web/built/app-dce64748f5.js.gz"
+web_data_2: /* 62d481b761a47cbb5f9d13291959e5b5 */
+	.incbin "aggregator/show/web/built/app-cfff825639.js.gz"
 	.global web_data_3
 	.balign 16
 web_data_3: /* 5f0be52f55b61f30ec24d7ecdd575842 */

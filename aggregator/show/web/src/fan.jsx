@@ -94,11 +94,11 @@ export function FanChart({ view, group, height, label }) {
 	const extra = levels(group, times.length, capacity);
 	for (const [s, values] of extra)
 		s.aside = farAbove(values[values.length - 1], actual, fan[4]);
-	const previous = (view.forecast.previous ?? []).map((p) => times.map((t) => p.q50?.[Math.round((t - p.from_ms) / p.step_ms)] ?? null));
+	const previous = (view.forecast.previous ?? []).map((p) => times.map((t) => p.q50[Math.round((t - p.from_ms) / p.step_ms)] ?? null));
 	const quiet = { hidden: true, width: 0 };
 	const series = [
 		...fan.map(() => quiet), { title: 'Median', colour: 'accent', width: 1.5, dash: [6, 3] }, { title: 'Demand', colour: 'actual', width: 1.6 }, ...extra.map(([s]) => s),
-		...previous.map(() => ({ hidden: false, colour: 'muted', width: 0.6 })),
+		...previous.map((_, i) => ({ title: i ? '' : 'Said before', colour: 'third', width: 0.8 })),
 	];
 	const bands = FAN.map((f, i) => ({ high: 2 * i, low: 2 * i + 1, colour: 'accent', alpha: f.alpha, legendAlpha: 0.2 + f.alpha * 1.8, title: f.title }));
 	const spec = {
@@ -132,7 +132,7 @@ export function Fan({ view, error, group, height = 260, label }) {
 		<>
 			{forecast.state !== 'ok' && (
 				<div class="state slim" role="status">
-					<b>{forecast.state === 'too-little-data' ? 'Too little history to forecast from' : 'No forecast'}</b>
+					<b>{forecast.history_ms ? 'Too little history to forecast from' : 'No forecast'}</b>
 					<p><Name>{forecast.why || 'no reason was given'}</Name></p>
 				</div>
 			)}
