@@ -13,6 +13,7 @@ struct words { // of a Status object; "" where it has none
 	cJSON *tree;
 	const char *message, *reason, *kind;
 	const char *budget; // message of the cause DisruptionBudget, NULL if there is none
+	bool ending;        // cause NamespaceTerminating
 };
 
 static const char *or_empty(const char *text)
@@ -34,13 +35,19 @@ static void read_words(const struct kube_answer *a, struct words *w)
 		const char *reason = object_text(cause, "reason");
 		if (reason && strcmp(reason, "DisruptionBudget") == 0)
 			w->budget = or_empty(object_text(cause, "message"));
+		if (reason && strcmp(reason, "NamespaceTerminating") == 0)
+			w->ending = true;
 	}
 }
 
-static int judge_error(const struct kube_answer *a, struct why *why)
+static int judge_error(const struct kube_answer *a, struct why *why, int64_t *retry)
 {
 	const char *text = a->error_text && a->error_text[0] ? a->error_text : strerror(-a->error);
 	enum why_class class = a->error == -EINVAL ? WHY_BUG : WHY_RETRY;
+	if (a->error == -ENOBUFS) { // our own queue
+		*retry = OVERLOAD_MS;
+		return why_set(why, -EAGAIN, WHY_THROTTLED, "%s", text);
+	}
 	return why_set(why, a->error, class, "%s", text);
 }
 
@@ -61,8 +68,14 @@ static int judge_429(
 	return why_set(why, -EBUSY, WHY_THROTTLED, "%s", w->budget[0] ? w->budget : w->message);
 }
 
-static int judge_403(const struct words *w, struct why *why)
+static int judge_403(const struct words *w, struct why *why, int64_t *retry)
 {
+	// Nothing may be made in a namespace that ends, not even an eviction; its pods go by
+	// themselves.
+	if (w->ending) {
+		*retry = OVERLOAD_MS;
+		return why_set(why, -EAGAIN, WHY_THROTTLED, "%s", w->message);
+	}
 	// "pdb disruptions allowed is negative", "DisruptedPods map too big": the budget, not a
 	// right
 	if (strstr(w->kind, "poddisruptionbudget"))
@@ -87,7 +100,7 @@ static int judge_4xx(
 	case 401:
 		return why_set(why, -EACCES, WHY_DENIED, "the API server does not know us: %s",
 			w->message);
-	case 403: return judge_403(w, why);
+	case 403: return judge_403(w, why, retry);
 	case 404:
 	case 410: return why_set(why, -ENOENT, WHY_GONE, "%s", w->message);
 	case 408: return why_set(why, -ETIMEDOUT, WHY_RETRY, "%s", w->message);
@@ -112,7 +125,7 @@ int kube_answer_judge(const struct kube_answer *a, struct why *why, int64_t *ret
 	int r;
 	*ret_retry_ms = 0;
 	if (a->error < 0)
-		return judge_error(a, why);
+		return judge_error(a, why, ret_retry_ms);
 	if (a->status >= 200 && a->status < 300)
 		return 0;
 	read_words(a, &w);

@@ -149,11 +149,6 @@ static struct call *call_new(struct kube_client *c, const struct kube_reply *r)
 	return k;
 }
 
-static bool is_segment(const char *text)
-{
-	return text && text_is_name(text, strlen(text), NAME_MAX_BYTES - 1) && !strchr(text, '/');
-}
-
 // ---- change of a node
 
 static void change(struct call *k);
@@ -376,7 +371,7 @@ static void change_node(
 		  copy_pairs(k->labels, n->labels) && copy_pairs(k->annotations, n->annotations);
 	if (!ok)
 		fail_soon(k, -ENOMEM, WHY_RETRY, "no memory");
-	else if (!is_segment(node))
+	else if (!object_is_name(node))
 		fail_soon(k, -EINVAL, WHY_BUG, "no name of a node");
 	else
 		change(k);
@@ -395,7 +390,7 @@ static void put_preconditions(struct json *j, const struct kube_pod_ref *p, uint
 
 static bool pod_ok(struct call *k, const struct kube_pod_ref *p)
 {
-	if (is_segment(p->namespace_) && is_segment(p->name) && p->uid && p->uid[0])
+	if (object_is_name(p->namespace_) && object_is_name(p->name) && p->uid && p->uid[0])
 		return true;
 	fail_soon(k, -EINVAL, WHY_BUG, "no pod: namespace, name and uid must be given");
 	return false;
@@ -521,7 +516,7 @@ static void tell(void *self, const struct kube_event *e, const struct kube_reply
 	buf_init(&body, MAX_BODY_BYTES);
 	if (!k)
 		return;
-	if (!is_segment(e->node) || !e->reason || !e->reason[0]) {
+	if (!object_is_name(e->node) || !e->reason || !e->reason[0]) {
 		fail_soon(k, -EINVAL, WHY_BUG, "an event needs a node and a reason");
 		return;
 	}

@@ -100,7 +100,8 @@ enum kube_priority { KUBE_INTERRUPTION, KUBE_VOLUNTARY, KUBE_REPORT };
 struct kube_reply {
 	// r 0: done. -ENOENT WHY_GONE: it is not there. -ESTALE WHY_GONE: another object has this
 	// name now. -EBUSY WHY_THROTTLED: a disruption budget allows none now (why names it).
-	// -EAGAIN WHY_THROTTLED: ask again after retry_ms (429, budget not computed yet).
+	// -EAGAIN WHY_THROTTLED: ask again after retry_ms (429, budget not computed yet, our own
+	// queue is full, the namespace is ending). -ECANCELED: the client stops or may not act.
 	// -ENOTSUP WHY_DENIED: two budgets over one pod. -EACCES WHY_DENIED: RBAC. -ETIMEDOUT,
 	// -ECONNREFUSED, -EIO… WHY_RETRY. -EINVAL WHY_BUG.
 	void (*on_done)(void *arg, int r, const struct why *why, int64_t retry_ms);

@@ -145,6 +145,7 @@ static void put_lease(struct leader *l, struct buf *out, bool release)
 
 static void on_written(void *arg, const struct kube_answer *a);
 static void on_released(void *arg, const struct kube_answer *a);
+static void release(struct leader *l);
 
 static uint32_t deadline_ms(const struct leader *l)
 {
@@ -262,9 +263,14 @@ static void on_written(void *arg, const struct kube_answer *a)
 	struct why why = {0};
 	int64_t retry_ms;
 	l->request = NULL;
-	if (l->stopping)
-		return;
 	int r = kube_answer_judge(a, &why, &retry_ms);
+	if (l->stopping) { // the end waited for this write, else the record would be newer than
+			   // ours
+		if (r == 0)
+			take_record(l, a);
+		release(l);
+		return;
+	}
 	if (r == -ENOENT && l->asking == ASK_READ) {
 		l->record = (struct record){.seen_ns = now_ns(l)};
 		begin(l, ASK_WRITE);
@@ -302,9 +308,8 @@ static void on_tick(uv_timer_t *timer)
 static bool options_ok(const struct leader_options *o)
 {
 	return o->lease_ms > o->renew_ms && o->renew_ms > o->retry_ms && o->retry_ms > 0 &&
-	       o->lease_ms >= 1000 && o->namespace_ && o->name && o->identity && o->identity[0] &&
-	       text_is_name(o->namespace_, strlen(o->namespace_), 63) &&
-	       text_is_name(o->name, strlen(o->name), NAME_MAX_BYTES - 1) &&
+	       o->lease_ms >= 1000 && object_is_name(o->namespace_) && strlen(o->namespace_) < 64 &&
+	       object_is_name(o->name) && o->identity && o->identity[0] &&
 	       strlen(o->identity) < NAME_MAX_BYTES;
 }
 
@@ -356,17 +361,24 @@ static void on_released(void *arg, const struct kube_answer *a)
 	close_all(l);
 }
 
+// Only what is ours is given back.
+static void release(struct leader *l)
+{
+	bool ours = l->record.version[0] && strcmp(l->record.holder, l->identity) == 0;
+	if (!ours || ask(l, ASK_RELEASE) < 0)
+		close_all(l);
+}
+
 void leader_stop(struct leader *l, void (*on_stopped)(void *arg), void *arg)
 {
-	bool led = l->leads;
 	l->on_stopped = on_stopped;
 	l->on_stopped_arg = arg;
 	l->stopping = true;
 	uv_timer_stop(&l->tick);
 	uv_timer_stop(&l->expiry);
 	set_leads(l, false);
-	if (l->request)
-		kube_request_cancel(l->request);
-	if (!led || !l->record.version[0] || ask(l, ASK_RELEASE) < 0)
-		close_all(l);
+	if (!l->request)
+		release(l);
+	else if (l->asking == ASK_READ)
+		kube_request_cancel(l->request); // releases inside
 }

@@ -38,6 +38,6 @@ struct leader_stats {
 	char trouble[128];
 };
 void leader_stats(const struct leader *l, struct leader_stats *ret);
-// Gives the lease back if it is ours (within retry_ms), on_change(false) if it was, then frees and
-// calls on_stopped (may be NULL) from the loop. Before kube_client_stop().
+// on_change(false) inside if it led, gives the lease back if it is ours (two short requests at
+// most), then frees and calls on_stopped (may be NULL) from the loop, before kube_client_stop().
 void leader_stop(struct leader *l, void (*on_stopped)(void *arg), void *arg);

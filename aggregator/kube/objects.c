@@ -30,9 +30,9 @@ const char *object_text(const cJSON *o, const char *path)
 	return cJSON_GetStringValue(object_at(o, path));
 }
 
-static bool is_name(const char *text)
+bool object_is_name(const char *text)
 {
-	return text && text_is_name(text, strlen(text), NAME_MAX_BYTES - 1);
+	return text && !strchr(text, '/') && text_is_name(text, strlen(text), NAME_MAX_BYTES - 1);
 }
 
 int object_id(const cJSON *o, struct object_id *ret)
@@ -42,9 +42,9 @@ int object_id(const cJSON *o, struct object_id *ret)
 	*ret = (struct object_id){.namespace_ = namespace_ ? namespace_ : "",
 		.name = object_text(meta, "name"),
 		.uid = object_text(meta, "uid")};
-	bool ok =
-		is_name(ret->name) && is_name(ret->uid) && strlen(ret->uid) < 40 &&
-		(!ret->namespace_[0] || (is_name(ret->namespace_) && strlen(ret->namespace_) < 64));
+	bool ok = object_is_name(ret->name) && object_is_name(ret->uid) && strlen(ret->uid) < 40 &&
+		  (!ret->namespace_[0] ||
+			  (object_is_name(ret->namespace_) && strlen(ret->namespace_) < 64));
 	return ok ? 0 : -EINVAL;
 }
 
@@ -59,7 +59,7 @@ static const char *label(const cJSON *o, const char *key)
 {
 	const cJSON *labels = object_at(o, "metadata.labels");
 	const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(labels, key));
-	return is_name(value) ? value : NULL;
+	return object_is_name(value) ? value : NULL;
 }
 
 // Copies the label, "" if it is absent or too long to be what it should be.
@@ -118,7 +118,7 @@ static void take_instance(const cJSON *o, struct kube_node *n)
 	const char *id = object_text(o, "spec.providerID");
 	const char *last = id ? strrchr(id, '/') : NULL;
 	last = last ? last + 1 : id;
-	if (!is_name(last) || !text_copy(n->instance_id, sizeof(n->instance_id), last))
+	if (!object_is_name(last) || !text_copy(n->instance_id, sizeof(n->instance_id), last))
 		n->instance_id[0] = '\0';
 	take_label(
 		o, "node.kubernetes.io/instance-type", n->instance_type, sizeof(n->instance_type));
@@ -196,7 +196,7 @@ int object_attachment(const cJSON *o, struct object_attachment *ret)
 	struct object_id id;
 	const char *node = object_text(o, "spec.nodeName");
 	int r = object_id(o, &id);
-	if (r < 0 || !is_name(node))
+	if (r < 0 || !object_is_name(node))
 		return -EINVAL;
 	*ret = (struct object_attachment){
 		.attached = cJSON_IsTrue(object_at(o, "status.attached"))};
@@ -254,7 +254,7 @@ int object_workload(const cJSON *o, enum kube_controller kind, struct kube_workl
 	*ret_owner = NULL;
 	cJSON_ArrayForEach (owner, object_at(o, "metadata.ownerReferences")) {
 		const char *name = object_text(owner, "name"), *what = object_text(owner, "kind");
-		if (cJSON_IsTrue(object_at(owner, "controller")) && is_name(name) && what &&
+		if (cJSON_IsTrue(object_at(owner, "controller")) && object_is_name(name) && what &&
 			strcmp(what, "Deployment") == 0)
 			*ret_owner = name;
 	}

@@ -19,6 +19,9 @@ enum { OBJECT_MAX_LABELS_BYTES = 64 << 10, OBJECT_MAX_DRAIN_BYTES = 8 << 10 };
 const struct cJSON *object_at(const struct cJSON *o, const char *path);
 const char *object_text(const struct cJSON *o, const char *path); // NULL if it is no text
 
+// Whether text may be a name or a label's value: what may also stand in a path as it is.
+bool object_is_name(const char *text); // NULL: no
+
 struct object_id {
 	const char *namespace_, *name, *uid; // borrowed; namespace_ "" for cluster objects
 };

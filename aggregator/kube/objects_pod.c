@@ -111,8 +111,8 @@ static void take_owner(const cJSON *meta, struct kube_pod *p)
 	cJSON_ArrayForEach (owner, object_at(meta, "ownerReferences")) {
 		const char *api = object_text(owner, "apiVersion");
 		const char *kind = object_text(owner, "kind"), *name = object_text(owner, "name");
-		if (!cJSON_IsTrue(object_at(owner, "controller")) || !api || !kind || !name ||
-			!text_is_name(name, strlen(name), NAME_MAX_BYTES - 1))
+		if (!cJSON_IsTrue(object_at(owner, "controller")) || !api || !kind ||
+			!object_is_name(name))
 			continue;
 		p->controller = controller_of(api, kind);
 		if (p->controller != KUBE_BY_NODE)
@@ -150,7 +150,7 @@ static void take_spec(const cJSON *spec, struct kube_pod *p)
 {
 	const char *node = object_text(spec, "nodeName");
 	const char *class = object_text(spec, "priorityClassName");
-	if (node && text_is_name(node, strlen(node), NAME_MAX_BYTES - 1))
+	if (object_is_name(node))
 		text_copy(p->node, sizeof(p->node), node);
 	p->critical = class && (strcmp(class, "system-cluster-critical") == 0 ||
 				       strcmp(class, "system-node-critical") == 0);

@@ -13,7 +13,7 @@
 
 enum {
 	PAGE = 500,
-	PAGE_BYTES = 64 << 20,
+	PAGE_BYTES = 16 << 20, // as a tree seven times that
 	PAGE_MS = 60 * 1000,
 	WATCH_S = 300,
 	SILENCE_MS = 90 * 1000, // bookmarks come about each 60 s

@@ -324,6 +324,64 @@ def rights(world, *rules):
     })
 
 
+def account(world):
+    """A probe's command line user: the ServiceAccount of rights()."""
+    return world.cluster.kubeconfig(f"{world.name}-client", token=world.cluster.account_token(world.name, "client"))
+
+
+def test_a_server_that_sheds_load_is_obeyed_and_no_budget_is_blamed(world):
+    """Priority and fairness rejects all that this account changes: the server's own 429."""
+    (name,) = world.add_nodes(1)
+    rights(world, ("", ["nodes"], ["get", "list", "watch", "patch"]), ("", ["pods/eviction"], ["create"]))
+    group, version = "flowcontrol.apiserver.k8s.io", "v1"
+    path, level = f"/apis/{group}/{version}", f"shut-{world.name}"
+    world.kube.create(f"{path}/prioritylevelconfigurations", {
+        "apiVersion": f"{group}/{version}", "kind": "PriorityLevelConfiguration", "metadata": {"name": level},
+        "spec": {"type": "Limited", "limited": {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0, "limitResponse": {"type": "Reject"}}},
+    })
+    world.kube.create(f"{path}/flowschemas", {
+        "apiVersion": f"{group}/{version}", "kind": "FlowSchema", "metadata": {"name": level},
+        "spec": {
+            "matchingPrecedence": 2, "priorityLevelConfiguration": {"name": level},
+            "rules": [{
+                "subjects": [{"kind": "ServiceAccount", "serviceAccount": {"name": "client", "namespace": world.name}}],
+                "resourceRules": [{"verbs": ["patch", "create"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": True, "namespaces": ["*"]}],
+            }],
+        },
+    })
+    p = Probe(account(world))
+    try:
+        def burst():  # one at a time is let through, so ask for many at once
+            return [p.answer(number) for number in [p.order("change", node=name, cordon=1) for _ in range(60)]]
+
+        answers = world.cluster.poll(lambda: (lambda a: any(x["r"] == "EAGAIN" for x in a) and a)(burst()), 30, "the server sheds load")
+        shed = [a for a in answers if a["r"] != "0"]
+        assert {(a["r"], a["class"], a["retry_ms"]) for a in shed} == {("EAGAIN", "throttled", 1000)}
+        assert max(a["took_us"] for a in answers) > 900_000, "nobody waited after the 429"
+        stats = p.stats()
+        assert stats["pauses"] == stats["patch"]["throttled"] == len(shed)
+        world.kube.delete(f"{path}/flowschemas/{level}")
+        world.cluster.poll(lambda: p.call("change", node=name, cordon=1)["r"] == "0", 30, "the server takes it again", every=0.5)
+    finally:
+        p.stop()
+        world.kube.delete(f"{path}/flowschemas/{level}")
+        world.kube.delete(f"{path}/prioritylevelconfigurations/{level}")
+
+
+def test_a_namespace_that_ends_is_no_matter_of_rights(world, probes):
+    world.add_nodes(1)
+    made = world.pod("held")
+    world.kube.patch(f"{world.space}/pods/held", {"metadata": {"finalizers": ["example.com/held"]}})
+    world.kube.delete(world.space)
+    p = probes(world.cluster)
+    try:
+        world.cluster.poll(lambda: world.kube.get(world.space)["status"]["phase"] == "Terminating", 10, "the namespace ends")
+        later = p.call("evict", **pod_ref(made))
+        assert (later["r"], later["class"]) == ("EAGAIN", "throttled") and "terminat" in later["why"], later
+    finally:
+        world.kube.patch(f"{world.space}/pods/held", {"metadata": {"finalizers": None}})
+
+
 def test_in_the_cluster_it_works_with_the_accounts_folder_and_follows_its_token(world, probes, tmp_path):
     (name,) = world.add_nodes(1)
     see = ["list", "watch"]

@@ -75,7 +75,8 @@ static inline void on_request(void *arg, const struct http_request *q, struct ht
 	bool watch = http_request_query(q, "watch");
 	if (len > 0)
 		snprintf(w->body, sizeof(w->body), "%.*s", (int)len, body);
-	if (strstr(path, "/nodes") || strstr(path, "/eviction") || strstr(path, "/events")) {
+	if (strstr(path, "/nodes") || strstr(path, "/eviction") || strstr(path, "/events") ||
+		strstr(path, "/default/leases")) {
 		buf_printf(&w->log, "%s %s%s%s%s\n", watch ? "WATCH" : http_request_method(q), path,
 			token ? " " : "", token ? token : "", version ? version : "");
 		w->script(w, q, r);
@@ -103,6 +104,14 @@ static inline bool is(const struct http_request *q, const char *method)
 }
 
 // ---- our side
+
+static const char *world_ca;    // certificate-authority of the next world's kubeconfig
+static uint64_t world_ahead_ns; // of the client's monotonic clock
+
+static inline uint64_t world_mono_ns(void)
+{
+	return clock_mono_ns() + world_ahead_ns;
+}
 
 static inline void say(struct world *w, const char *text, const char *name)
 {
@@ -183,13 +192,14 @@ static inline void world_init(struct world *w, script_fn *script, struct kube_cl
 	FILE *f = fopen(w->yaml, "w");
 	fprintf(f,
 		"{current-context: x, contexts: [{name: x, context: {cluster: c}}],"
-		" clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%u'}}]}",
-		http_server_port(w->server));
+		" clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%u'%s%s}}]}",
+		http_server_port(w->server), world_ca ? ", certificate-authority: " : "",
+		world_ca ? world_ca : "");
 	fclose(f);
 	o.cluster = "test";
 	o.kubeconfig = w->yaml;
 	o.wall_ms = clock_wall_ms;
-	o.mono_ns = clock_mono_ns;
+	o.mono_ns = world_mono_ns;
 	rng_init(&o.rng, 7);
 	assert_int_equal(kube_client_new(&w->client, &w->loop, &o, &why), 0);
 	w->kube = kube_client_kube(w->client);

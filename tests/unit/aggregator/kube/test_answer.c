@@ -134,6 +134,19 @@ static void denials_need_a_person(void **state)
 	assert_int_equal(j.class, WHY_THROTTLED);
 }
 
+static void a_namespace_that_ends_lets_its_pods_go_by_itself(void **state)
+{
+	struct judged j = judge(403, -1,
+		FAILURE
+		"'message':'unable to create new content in namespace x because it is being "
+		"terminated','reason':'Forbidden','details':{'causes':[{'reason':"
+		"'NamespaceTerminating','message':'namespace x is being terminated'}]},"
+		"'code':403}");
+	assert_int_equal(j.r, -EAGAIN);
+	assert_int_equal(j.class, WHY_THROTTLED);
+	assert_int_equal(j.retry_ms, 1000);
+}
+
 static void the_rest_is_gone_broken_or_our_bug(void **state)
 {
 	assert_int_equal(judge(404, -1, FAILURE "'code':404}").r, -ENOENT);
@@ -163,6 +176,7 @@ int main(void)
 		cmocka_unit_test(two_budgets_are_for_good),
 		cmocka_unit_test(conflicts_are_told_apart),
 		cmocka_unit_test(denials_need_a_person),
+		cmocka_unit_test(a_namespace_that_ends_lets_its_pods_go_by_itself),
 		cmocka_unit_test(the_rest_is_gone_broken_or_our_bug),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,12 +278,47 @@ static void too_many_waiting_calls_are_refused(void **state)
 	for (int k = 0; k < 5; k++)
 		evict(&w);
 	run_until(&w, &w.done, 2);
-	assert_int_equal(w.last_r, -ENOBUFS);
+	assert_int_equal(w.last_r, -EAGAIN);
+	assert_int_equal(w.last_class, WHY_THROTTLED);
 	kube_client_stats(w.client, &s);
 	assert_int_equal(s.dropped, 2);
 	run_until(&w, &w.calls, 1);
 	world_done(&w);
 	assert_int_equal(w.done, 5);
+}
+
+static void put_ca(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	fputs(text, f);
+	fclose(f);
+}
+
+static void a_new_authority_is_used_for_new_calls_only(void **state)
+{
+	struct world w;
+	char ca[64];
+	snprintf(ca, sizeof(ca), "/tmp/petrel-kube-ca-%d", getpid());
+	put_ca(ca, "one");
+	world_ca = ca;
+	world_init(&w, hanging, (struct kube_client_options){0});
+	world_ca = NULL;
+	evict(&w);
+	run_until(&w, &w.calls, 1);
+	put_ca(ca, "another one");
+	world_ahead_ns += 61 * 1000000000ULL;
+	w.script = accepted;
+	evict(&w);
+	run_until(&w, &w.done, 1);
+	assert_int_equal(w.last_r, 0);
+	run_for(&w, 50);
+	assert_int_equal(w.done, 1); // the first is still under way, on the old one
+	evict(&w);
+	run_until(&w, &w.done, 2);
+	unlink(ca);
+	world_done(&w);
+	assert_int_equal(w.done, 3);
+	assert_int_equal(w.last_r, -ECANCELED);
 }
 
 static void an_event_is_about_the_node_and_well_formed(void **state)
@@ -326,6 +361,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_name_ends_as_our_bug),
 		cmocka_unit_test(the_end_cancels_every_call_once),
 		cmocka_unit_test(too_many_waiting_calls_are_refused),
+		cmocka_unit_test(a_new_authority_is_used_for_new_calls_only),
 		cmocka_unit_test(an_event_is_about_the_node_and_well_formed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
