@@ -80,7 +80,7 @@ static void lay_buckets(struct blend *b, size_t horizon)
 static void score_entry(struct blend *b, const struct trial *t, const struct front *f, size_t e)
 {
 	double sum[BLEND_USES][BUCKETS_MAX] = {0}, mass[BUCKETS_MAX] = {0};
-	for (size_t o = 0; o < t->n_origins; o++)
+	for (size_t o = t->from; o < t->to; o++)
 		for (size_t h = 0; h < t->horizon && t->origin[o] + h < f->n; h++) {
 			double truth = f->truth[t->origin[o] + h], row[QUANTILE_COUNT];
 			if (isnan(truth))
@@ -122,7 +122,8 @@ static void weigh_bucket(
 	for (size_t e = 0; e < b->n_entries; e++) {
 		double *w = &b->weight[use][e][k];
 		double ratio = (b->loss[use][e][k] + floor) / (best + floor);
-		*w = usable[e] && ratio <= drop_beyond ? exp(-steepness * (ratio - 1)) : 0;
+		bool open = usable[e] && (!pool[e].gated || b->loss[use][e][k] <= best);
+		*w = open && ratio <= drop_beyond ? exp(-steepness * (ratio - 1)) : 0;
 		total += *w;
 		kept += *w > 0;
 	}
@@ -182,6 +183,17 @@ void blend_row(const struct blend *b, size_t h, const double *rows, size_t strid
 	sort_row(row);
 	for (int i = 0; i < QUANTILE_COUNT; i++)
 		ret[i] = centre + (row[i] - row[MIDDLE]);
+}
+
+void blend_past_row(const struct blend *b, const struct trial *t, size_t origin, size_t h,
+	double ret[QUANTILE_COUNT])
+{
+	double rows[ENTRIES_MAX * QUANTILE_COUNT];
+	for (size_t e = 0; e < t->n_entries; e++)
+		for (int i = 0; i < QUANTILE_COUNT; i++)
+			rows[e * QUANTILE_COUNT + (size_t)i] =
+				t->ok[e] ? (double)trial_row(t, e, origin, h)[i] : 0;
+	blend_row(b, h, rows, QUANTILE_COUNT, ret);
 }
 
 double blend_centre(const struct blend *b, const struct trial *t, size_t origin, size_t h)

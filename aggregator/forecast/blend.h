@@ -32,7 +32,9 @@ size_t blend_bucket(const struct blend *b, size_t h);
 // read. ret: ascending, ret[QUANTILE_COUNT / 2] is the centre.
 void blend_row(const struct blend *b, size_t h, const double *rows, size_t stride,
 	double ret[QUANTILE_COUNT]);
-// The centre alone, of a trial's origin.
+// The same of a trial's origin; and its centre alone.
+void blend_past_row(const struct blend *b, const struct trial *t, size_t origin, size_t h,
+	double ret[QUANTILE_COUNT]);
 double blend_centre(const struct blend *b, const struct trial *t, size_t origin, size_t h);
 // Weighted median of n (value, weight) pairs, interpolated between the midpoints of their weights;
 // pairs with weight <= 0 are ignored. 0 if there are none. Reorders its arguments.

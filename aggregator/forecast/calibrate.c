@@ -76,7 +76,7 @@ static void collect(
 	size_t from = k ? b->bucket_end[k - 1] : 0, end = b->bucket_end[k];
 	size_t stride = (end - from) * t->n_origins / ERRORS_MAX + 1, pair = 0;
 	x->n = 0;
-	for (size_t o = 0; o < t->n_origins; o++)
+	for (size_t o = t->from; o < t->to; o++)
 		for (size_t h = from; h < end && t->origin[o] + h < f->n; h++) {
 			double truth = f->truth[t->origin[o] + h];
 			if (pair++ % stride || isnan(truth) || x->n == ERRORS_MAX)
@@ -119,8 +119,8 @@ void calibration_done(struct calibration *c)
 	c->z = NULL;
 }
 
-void calibrate_row(const struct calibration *c, const struct blend *b, const struct front *f,
-	size_t h, double row[QUANTILE_COUNT])
+void calibrate_row(const struct calibration *c, const struct blend *b, size_t origin, size_t h,
+	double row[QUANTILE_COUNT])
 {
 	double own[QUANTILE_COUNT], offset[QUANTILE_COUNT];
 	double centre = row[MIDDLE];
@@ -129,7 +129,7 @@ void calibrate_row(const struct calibration *c, const struct blend *b, const str
 	draw_tails(offset, member_tail_share(c->days));
 	if (c->learnt) {
 		double terms[SPREAD_TERMS];
-		spread_terms(&c->spread, f->n, f->n + h, centre, terms);
+		spread_terms(&c->spread, origin, origin + h, centre, terms);
 		bands_row(&c->bands[blend_bucket(b, h)], terms, 0, own);
 		for (int i = 0; i < QUANTILE_COUNT; i++)
 			offset[i] += own_share(c->days) * (own[i] - offset[i]);

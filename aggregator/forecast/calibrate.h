@@ -24,6 +24,6 @@ struct calibration {
 int calibration_learn(struct calibration *c, const struct blend *b, const struct trial *t,
 	const struct front *f); // -ENOMEM
 void calibration_done(struct calibration *c);
-// Corrects one blended row of the forecast from the end of the history, in place; stays ascending.
-void calibrate_row(const struct calibration *c, const struct blend *b, const struct front *f,
-	size_t h, double row[QUANTILE_COUNT]);
+// Corrects one blended row of a forecast from origin, in place; stays ascending.
+void calibrate_row(const struct calibration *c, const struct blend *b, size_t origin, size_t h,
+	double row[QUANTILE_COUNT]);

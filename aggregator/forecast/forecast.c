@@ -10,6 +10,7 @@
 #include "aggregator/forecast/blend.h"
 #include "aggregator/forecast/calibrate.h"
 #include "aggregator/forecast/front.h"
+#include "aggregator/forecast/honest.h"
 #include "aggregator/forecast/peak.h"
 #include "aggregator/forecast/trial.h"
 
@@ -23,6 +24,7 @@ struct run {
 	struct trial trial;
 	struct blend blend;
 	struct calibration calibration;
+	struct honesty honesty;
 	double *rows; // [entry][horizon][QUANTILE_COUNT]
 	bool ok[ENTRIES_MAX];
 	struct outlook *o;
@@ -79,8 +81,25 @@ static void serve_blend(struct run *r)
 		double *row = r->o->quantiles[h];
 		blend_row(&r->blend, h, r->rows + h * QUANTILE_COUNT,
 			r->o->horizon * QUANTILE_COUNT, row);
-		calibrate_row(&r->calibration, &r->blend, &r->front, h, row);
+		calibrate_row(&r->calibration, &r->blend, r->front.n, h, row);
 	}
+}
+
+static void serve_naive(struct run *r)
+{
+	size_t horizon = r->o->horizon;
+	memcpy(r->o->quantiles, r->rows + r->honesty.naive * horizon * QUANTILE_COUNT,
+		horizon * sizeof(*r->o->quantiles));
+}
+
+static void judge(struct run *r)
+{
+	struct outlook *o = r->o;
+	r->honesty = honest_judge(&r->trial, &r->front, r->ok);
+	o->honesty = r->honesty.ratio;
+	o->gated = r->honesty.worse;
+	if (r->honesty.naive < pool_size)
+		snprintf(o->naive, sizeof(o->naive), "%s", pool[r->honesty.naive].ops->name);
 }
 
 static void order_and_bound(struct run *r)
@@ -165,7 +184,11 @@ static int forecast_known(struct run *r)
 		error = calibration_learn(&r->calibration, &r->blend, &r->trial, &r->front);
 		if (error < 0)
 			return error;
-		serve_blend(r);
+		judge(r);
+		if (r->o->gated)
+			serve_naive(r);
+		else
+			serve_blend(r);
 		report_members(r);
 	} else {
 		serve_level(r);

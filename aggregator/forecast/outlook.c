@@ -58,7 +58,8 @@ static bool equal_head(const struct outlook *a, const struct outlook *b)
 {
 	return a->generation == b->generation && a->seed == b->seed && a->start_s == b->start_s &&
 	       a->step_s == b->step_s && a->horizon == b->horizon && same(a->honesty, b->honesty) &&
-	       a->gated == b->gated && a->basis == b->basis && a->made == b->made;
+	       a->gated == b->gated && strcmp(a->naive, b->naive) == 0 && a->basis == b->basis &&
+	       a->made == b->made;
 }
 
 bool outlook_equal(const struct outlook *a, const struct outlook *b)
@@ -118,6 +119,7 @@ void outlook_print(const struct outlook *o, struct buf *out)
 	json_put_text(&j, "made", outlook_made_name(o->made));
 	json_put_double(&j, "honesty", o->honesty);
 	json_put_bool(&j, "gated", o->gated);
+	json_put_text(&j, "naive", o->naive);
 	json_put_i64(&j, "data_from_s", o->data_from_s);
 	json_put_i64(&j, "data_to_s", o->data_to_s);
 	json_put_i64(&j, "data_known", (int64_t)o->data_known);

@@ -50,7 +50,8 @@ struct outlook {
 	// Pinball loss of the ensemble / that of the best naive forecast, from back-tests inside
 	// the history and from the forecasts issued; NAN = not known yet.
 	double honesty;
-	bool gated; // the ensemble had been worse than the naive, so the naive is served
+	bool gated;     // the ensemble had been worse than the naive, so the naive is served
+	char naive[16]; // the naive it is compared with, "" = none yet
 	enum outlook_basis basis;
 	enum outlook_made made;
 	int64_t data_from_s, data_to_s; // span of the history used

@@ -33,18 +33,6 @@ static double value_at(const double *row, double score)
 	return row[i] + (row[i + 1] - row[i]) * (score - quantile_scores[i]) / step;
 }
 
-// The blended row of a trial's origin.
-static void past_row_of(
-	const struct blend *b, const struct trial *t, size_t origin, size_t h, double *ret)
-{
-	double rows[ENTRIES_MAX * QUANTILE_COUNT];
-	for (size_t e = 0; e < t->n_entries; e++)
-		for (int i = 0; i < QUANTILE_COUNT; i++)
-			rows[e * QUANTILE_COUNT + (size_t)i] =
-				t->ok[e] ? (double)trial_row(t, e, origin, h)[i] : 0;
-	blend_row(b, h, rows, QUANTILE_COUNT, ret);
-}
-
 static void running_maximum(struct outlook *o)
 {
 	for (size_t h = 0; h < o->horizon; h++)
@@ -69,7 +57,7 @@ static void walk(const struct replay *r, size_t k, double *best)
 		double row[QUANTILE_COUNT], truth = r->f->truth[t->origin[k] + h];
 		double z = 0; // a missing truth says nothing: the middle
 		if (!isnan(truth)) {
-			past_row_of(r->b, t, k, h, row);
+			blend_past_row(r->b, t, k, h, row);
 			z = score_of(row, truth);
 		}
 		double v = value_at(o->quantiles[h], z);

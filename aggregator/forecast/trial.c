@@ -10,26 +10,27 @@
 // held-back series; the choice is flat, so cost decided: seconds of the dearer members only where
 // they lower the loss. Where there is no logarithm all look at the series as it is.
 const struct entry pool[] = {
-	{&member_last, LENS_RAW, true},
-	{&member_daily, LENS_RAW, true},
-	{&member_weekly, LENS_RAW, true},
-	{&member_ratio, LENS_RAW, true},
-	{&member_ets, LENS_RAW, true},
-	{&member_ets_seasonal, LENS_RAW, true},
-	{&member_mstl_arima, LENS_RAW, true},
-	{&member_arima, LENS_RAW, true},
-	{&member_theta, LENS_RAW, false},
-	{&member_linear, LENS_RAW, false},
-	{&member_mstl_ets, LENS_RAW, false},
-	{&member_prophet, LENS_RAW, false},
-	{&member_daily, LENS_LOG, true},
-	{&member_weekly, LENS_LOG, true},
-	{&member_theta, LENS_LOG, true},
-	{&member_linear, LENS_LOG, true},
-	{&member_mstl_ets, LENS_LOG, true},
-	{&member_mstl_arima, LENS_LOG, true},
-	{&member_arima, LENS_LOG, true},
-	{&member_prophet, LENS_LOG, true},
+	{&member_last, LENS_RAW, true, false},
+	{&member_daily, LENS_RAW, true, false},
+	{&member_weekly, LENS_RAW, true, false},
+	{&member_ratio, LENS_RAW, true, false},
+	{&member_ets, LENS_RAW, true, false},
+	{&member_ets_seasonal, LENS_RAW, true, false},
+	{&member_mstl_arima, LENS_RAW, true, false},
+	{&member_arima, LENS_RAW, true, false},
+	{&member_theta, LENS_RAW, false, false},
+	{&member_linear, LENS_RAW, false, false},
+	{&member_mstl_ets, LENS_RAW, false, false},
+	{&member_prophet, LENS_RAW, false, false},
+	{&member_daily, LENS_LOG, true, false},
+	{&member_weekly, LENS_LOG, true, false},
+	{&member_theta, LENS_LOG, true, false},
+	{&member_linear, LENS_LOG, true, false},
+	{&member_mstl_ets, LENS_LOG, true, false},
+	{&member_mstl_arima, LENS_LOG, true, false},
+	{&member_arima, LENS_LOG, true, false},
+	{&member_prophet, LENS_LOG, true, false},
+	{&member_lstm, LENS_RAW, true, true},
 };
 const size_t pool_size = sizeof(pool) / sizeof(*pool);
 _Static_assert(sizeof(pool) / sizeof(*pool) <= ENTRIES_MAX, "ENTRIES_MAX bounds the pool");
@@ -76,7 +77,7 @@ static size_t prefix_of(const struct front *f)
 	return prefix;
 }
 
-enum { LONG_HORIZON = 96, ORIGINS_LONG = 40 };
+enum { LONG_HORIZON = 96, ORIGINS_LONG = 34 };
 
 static void choose_origins(struct trial *t, const struct front *f, size_t prefix)
 {
@@ -87,6 +88,7 @@ static void choose_origins(struct trial *t, const struct front *f, size_t prefix
 	for (size_t i = 0; i < t->n_origins; i++)
 		t->origin[i] =
 			t->n_origins == 1 ? prefix : prefix + (span - 1) * i / (t->n_origins - 1);
+	t->to = t->n_origins;
 }
 
 static bool try_entry(struct trial *t, const struct front *f, size_t e, void *model, double *rows)

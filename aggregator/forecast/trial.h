@@ -20,6 +20,7 @@ struct entry {
 	const struct member_ops *ops;
 	enum lens_kind lens;
 	bool always; // false: only for series without a logarithm
+	bool gated;  // serves only where it has beaten all others in trials
 };
 
 extern const struct entry pool[]; // all members that exist, each lens that suits them
@@ -28,6 +29,7 @@ extern const size_t pool_size;
 struct trial {
 	size_t n_entries, n_origins, horizon;
 	size_t origin[ORIGINS_MAX]; // ascending
+	size_t from, to;            // origins [from, to) are the ones to learn from: all
 	bool ok[ENTRIES_MAX];       // gave a usable answer at every origin
 	float *rows;                // [entry][origin][horizon][QUANTILE_COUNT], unit of the series
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "aggregator/forecast/model/lstm_net.h"
 
-#include <math.h>
 #include <string.h>
+#include <tgmath.h>
 
 #include "aggregator/forecast/model/linalg.h"
 
@@ -91,9 +91,9 @@ static real gate(real x)
 // log(1 + e^x) and its derivative
 static real soft_plus(real x, real *ret_slope)
 {
-	real e = (real)exp((double)-fabs((double)x));
+	real e = exp(-fabs(x));
 	*ret_slope = x >= 0 ? 1 / (1 + e) : e / (1 + e);
-	return (x > 0 ? x : 0) + (real)log1p((double)e);
+	return (x > 0 ? x : 0) + log1p(e);
 }
 
 void net_init(struct net *n, struct rng *r)
@@ -161,7 +161,7 @@ static void mix_anchors(const struct net_pair *p, struct head *h)
 		if (p->has[i] && h->out[i] > most)
 			most = h->out[i];
 	for (size_t i = 0; i < NET_ANCHORS; i++) {
-		h->share[i] = p->has[i] ? (real)exp((double)(h->out[i] - most)) : 0;
+		h->share[i] = p->has[i] ? exp(h->out[i] - most) : 0;
 		total += h->share[i];
 	}
 	for (size_t i = 0; i < NET_ANCHORS; i++)

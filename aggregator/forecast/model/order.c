@@ -68,17 +68,51 @@ static void insertion_sort(double *v, size_t n)
 	}
 }
 
-void order_sort(double *v, size_t n)
+// Hoare's partition around the median of three; returns the last index of the lower part.
+static size_t partition(double *v, size_t n)
 {
-	// Halves by selection, so that no order of the input is slow; the larger half by the loop.
+	size_t mid = n / 2, i = 0, j = n - 1;
+	if (v[mid] < v[0])
+		swap(&v[mid], &v[0]);
+	if (v[j] < v[0])
+		swap(&v[j], &v[0]);
+	if (v[j] < v[mid])
+		swap(&v[j], &v[mid]);
+	double pivot = v[mid];
+	for (;;) {
+		while (v[i] < pivot)
+			i++;
+		while (pivot < v[j])
+			j--;
+		if (i >= j)
+			break;
+		swap(&v[i++], &v[j--]);
+	}
+	return j == n - 1 ? j - 1 : j; // the pivot is not the largest alone
+}
+
+// Quicksort; where an order of the input makes its parts lopsided, halves by selection instead.
+static void sort_part(double *v, size_t n, int depth)
+{
 	while (n > 24) {
-		size_t half = n / 2;
-		order_select(v, n, half);
-		order_sort(v, half);
-		v += half;
-		n -= half;
+		size_t low = n / 2;
+		if (depth-- > 0)
+			low = partition(v, n) + 1;
+		else
+			order_select(v, n, low);
+		sort_part(v, low, depth);
+		v += low;
+		n -= low;
 	}
 	insertion_sort(v, n);
+}
+
+void order_sort(double *v, size_t n)
+{
+	int depth = 0;
+	for (size_t m = n; m > 1; m /= 2)
+		depth += 2;
+	sort_part(v, n, depth);
 }
 
 // Inverse of the normal distribution, lower half, to 4.5e-4 (Abramowitz and Stegun 26.2.23).

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether the ensemble is worth more than a naive forecast, by what it would have said.
+//
+// Weights learnt on the earlier half of the trials are judged on the later half, against the naive
+// rule (last value, yesterday, last week) that was best in the earlier half: what anybody could
+// have chosen at that time. Losses are pinball over the levels that count for provisioning. Where
+// the ensemble was clearly worse, the naive is to be served instead, and it is said. Pure.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "aggregator/forecast/blend.h"
+#include "aggregator/forecast/front.h"
+#include "aggregator/forecast/trial.h"
+
+struct honesty {
+	size_t naive; // entry of the pool, pool_size = none
+	double ratio; // loss of the ensemble / of the naive; NAN = not known
+	bool worse;   // the ensemble lost clearly: serve the naive
+};
+
+// ratio of back-tests and of issued forecasts (weighted by how many steps each compared) above
+// which the naive serves: a loss of a few percent is chance with so few origins.
+bool honest_worse(double ratio, double issued_ratio, double issued_steps);
+struct honesty honest_judge(const struct trial *t, const struct front *f, const bool *usable);
