@@ -11,11 +11,11 @@
 enum { ERRORS_MAX = 4096, ERRORS_MIN = 24, MIDDLE = QUANTILE_COUNT / 2, INNER = 2 };
 
 // The shorter the history, the less the members' own bands are worth, and the less anybody's tails:
-// shares by days of history, about (8 / 15 / 28 days) .7 / .6 / .3 of the blend's own errors, .5
+// shares by days of history, about (8 / 15 / 28 days) .7 / .6 / .25 of the blend's own errors, .5
 // / .44 / .3 of normal tails for the members' and .8 / .8 / .75 for the blend's, which has fewer.
 static double own_share(double days)
 {
-	return fmin(.7, fmax(.25, .95 - .0235 * days));
+	return fmin(.7, fmax(.25, 1 - .0275 * days));
 }
 
 static double member_tail_share(double days)

@@ -103,7 +103,7 @@ struct honesty honest_judge(const struct trial *t, const struct front *f, const 
 	struct blend b;
 	struct comparison c;
 	early.to = t->n_origins / 2;
-	bool tried[ENTRIES_MAX];
+	bool tried[ENTRIES_MAX] = {false};
 	for (size_t e = 0; e < pool_size; e++)
 		tried[e] = usable[e] && t->ok[e];
 	blend_weigh(&b, &early, f, tried);
