@@ -13,6 +13,7 @@ import subprocess
 import pytest
 from cluster.cluster import HERE, Cluster, programs
 from cluster.kube import APPS, POLICY, budget, deployment, node, pod
+from petrel import Aggregator
 from programs import ROOT
 
 MANIFESTS = ROOT / "deploy" / "manifests"
@@ -57,8 +58,20 @@ def cluster(control_plane, tmp_path_factory):
 @pytest.fixture(scope="session")
 def rights(cluster):
     """Petrel's namespaces, ServiceAccounts and RBAC, as they are shipped."""
+    give_rights(cluster)
+
+
+def give_rights(cluster):
     for name in ("00-namespaces", "10-accounts", "20-rbac"):
         cluster.kubectl("apply", "-f", MANIFESTS / f"{name}.yaml")
+
+
+@pytest.fixture(scope="module")
+def aggregator(cluster, rights, tmp_path_factory):
+    """petrel-aggregator on the session's cluster, leading; one for the tests of a file."""
+    with Aggregator(cluster, tmp_path_factory.mktemp("aggregator"), **{"drain.patience": "6s"}) as a:
+        cluster.poll(a.leads, 30, "it leads")
+        yield a
 
 
 @pytest.fixture
@@ -148,8 +161,9 @@ class World:
         })
 
     # what came of it
-    def evictions(self, user, begin=0):
-        """UIDs of the pods of this namespace whose eviction or deletion the API server took from user, in order."""
+    def asked_to_go(self, user, begin=0):
+        """(UID, grace, time, how) of each eviction ("create") or deletion ("delete") of this namespace's pods that the API server took
+        from user, in order."""
         found = []
         for event in self.cluster.requests(user)[begin:]:
             what = event["objectRef"]
@@ -158,8 +172,18 @@ class World:
             body = event.get("requestObject", {})
             options = body.get("deleteOptions", body)
             if not options.get("dryRun"):
-                found.append(options["preconditions"]["uid"])
+                found.append((options["preconditions"]["uid"], options.get("gracePeriodSeconds"), event["requestReceivedTimestamp"], event["verb"]))
         return found
+
+    def evictions(self, user, begin=0):
+        """The UIDs of asked_to_go()."""
+        return [uid for uid, *_ in self.asked_to_go(user, begin)]
+
+    def uids(self, node, app=None):
+        return {p["metadata"]["uid"] for p in self.pods(app) if p["spec"].get("nodeName") == node}
+
+    def is_marked(self, node):
+        return any(t["key"] == "petrel.dev/interruption" for t in self.node(node)["spec"].get("taints", []))
 
     @staticmethod
     def budget_was_kept(watch, app, least):

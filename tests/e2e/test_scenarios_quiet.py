@@ -2,21 +2,12 @@
 """One interruption notice in a quiet cluster, from the metadata service to the last audit line."""
 import time
 
-import pytest
 from cluster.kube import Watch
-from petrel import ACCOUNT, Aggregator
-
-
-@pytest.fixture
-def aggregator(cluster, rights, tmp_path, world):
-    world.add_nodes(3)
-    with Aggregator(cluster, tmp_path / "aggregator") as a:
-        cluster.poll(a.leads, 20, "it leads")
-        yield a
+from petrel import ACCOUNT
 
 
 def test_one_notice_in_a_quiet_cluster(aggregator, world, cluster):
-    a, node = aggregator, world.nodes[0]
+    a, (node, *_) = aggregator, world.add_nodes(3)
     world.deploy("web", 4, on=node, grace=30)
     world.deploy("guarded", 3, on=node, grace=5)
     world.budget("guarded", "guarded", max_unavailable=1)
