@@ -173,7 +173,7 @@ class Watch:
         self.thread.join(5)
 
 
-def node(name, group="spot-a", zone="us-east-1a", cpu="4", labels=None, fake=True, instance=None, **metadata):
+def node(name, group="spot-a", zone="us-east-1a", cpu="4", labels=None, fake=True, instance=None, managed=True):
     capacity = {"cpu": cpu, "memory": "16Gi", "pods": "110"}
     return {
         "apiVersion": "v1", "kind": "Node",
@@ -182,10 +182,9 @@ def node(name, group="spot-a", zone="us-east-1a", cpu="4", labels=None, fake=Tru
             "labels": {
                 "kubernetes.io/hostname": name, "topology.kubernetes.io/zone": zone, "topology.kubernetes.io/region": zone[:-1],
                 "topology.k8s.aws/zone-id": "use1-az" + str("abcdef".index(zone[-1]) + 1), "node.kubernetes.io/instance-type": "m6i.xlarge",
-                "eks.amazonaws.com/nodegroup": group, "eks.amazonaws.com/capacityType": "SPOT",
+                "eks.amazonaws.com/nodegroup" if managed else "alpha.eksctl.io/nodegroup-name": group, "eks.amazonaws.com/capacityType": "SPOT",
                 **({"kubelet": "fake"} if fake else {}), **(labels or {}),
             },
-            **metadata,
         },
         "spec": {"providerID": f"aws:///{zone}/{instance or instance_of(name)}"},
         "status": {"capacity": capacity, "allocatable": capacity},
