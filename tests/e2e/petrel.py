@@ -161,7 +161,7 @@ class Aggregator(Program):
 
     def leads(self):
         lease = self.cluster.kube.find("/apis/coordination.k8s.io/v1/namespaces/petrel/leases/petrel-aggregator")
-        return bool(lease) and lease["spec"].get("holderIdentity", "").startswith(self.name)
+        return bool(lease) and lease["spec"].get("holderIdentity", "").startswith(f"{self.name}-{self.process.pid}-")
 
     def notice(self, node, **fields):
         """As the node's agent would send it; returns when it is receipted."""

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API server fails, the aggregator is killed or frozen: every pod is asked to go once, the deadline stays, the audit is whole.
+
+How many kills: 20, or PETREL_E2E_KILLS. Everything that a test draws comes from a seed that it prints.
+"""
+import collections
+import json
+import os
+import random
+import time
+
+import pytest
+from cluster.proxy import Proxy
+from conftest import LONG, World, give_rights
+from petrel import ACCOUNT, Aggregator
+
+KILLS = int(os.environ.get("PETREL_E2E_KILLS", "200" if LONG else "20"))
+
+
+@pytest.fixture(scope="module")
+def breakable(control_plane, tmp_path_factory):
+    """A control plane that the tests of this file may break."""
+    from cluster.cluster import Cluster
+
+    with Cluster(tmp_path_factory.mktemp("breakable")) as c:
+        give_rights(c)
+        yield c
+
+
+@pytest.fixture
+def place(breakable):
+    w = World(breakable)
+    yield w
+    w.done()
+
+
+def once_each(world, mine, begun, late=False):
+    """Every pod of `mine` was asked to go exactly once, and nobody else was. late: pods may have come to the node meanwhile, because it
+    could not be cordoned."""
+    counts = collections.Counter(world.evictions(ACCOUNT, begun))
+    assert {uid: n for uid, n in counts.items() if n != 1} == {}, "asked more than once"
+    assert mine <= set(counts) if late else mine == set(counts)
+
+
+def load(world, node, app="app"):
+    """Pods that go at once, pods that a budget lets go one by one, and pods that take their time."""
+    world.deploy(f"{app}-free", 3, on=node, grace=5)
+    world.deploy(f"{app}-slow", 2, on=node, grace=20, annotations={"e2e/stop-after": "4"})
+    world.deploy(f"{app}-one", 3, on=node, grace=5, annotations={"e2e/stop-after": "1"})
+    world.budget(f"{app}-one", f"{app}-one", max_unavailable=1)
+    return world.uids(node)
+
+
+@pytest.mark.parametrize("what", [429, 503, 500, "hang", "reset", "lose"])
+def test_a_drain_survives_an_api_server_that_refuses_for_a_while(breakable, place, tmp_path, what):
+    """For 8 s (60 s in the long run) every change but the Lease's meets the fault; afterwards the drain ends as if nothing had been."""
+    nodes = place.add_nodes(2)
+    mine, begun = load(place, nodes[0]), len(breakable.requests(ACCOUNT))
+    with Proxy(breakable) as proxy:
+        token = breakable.account_token("petrel", "petrel-aggregator")
+        with Aggregator(breakable, tmp_path / "a", **{"kube.config": proxy.kubeconfig("through", token)}) as a:
+            breakable.poll(a.leads, 30, "it leads")
+            proxy.fault = lambda method, path: what if method != "GET" and "/leases" not in path else None
+            a.notice(nodes[0], seconds=120)
+            time.sleep(60 if LONG else 8)
+            proxy.fault = lambda method, path: None
+            a.until(nodes[0], ("done",), 60)
+            assert proxy.counts.get(what, 0) > 0, "the fault was never met"
+            once_each(place, mine, begun, late=what == "hang")
+            assert place.uids(nodes[0]) == set() and place.is_marked(nodes[0]) and place.node(nodes[0])["spec"]["unschedulable"]
+            a.verify_audit()
+
+
+def test_a_drain_goes_on_over_a_restart_of_the_api_server(breakable, place, tmp_path):
+    nodes = place.add_nodes(2)
+    mine, begun = load(place, nodes[0]), len(breakable.requests(ACCOUNT))
+    with Aggregator(breakable, tmp_path / "a") as a:
+        breakable.poll(a.leads, 30, "it leads")
+        a.notice(nodes[0], seconds=120)
+        breakable.poll(lambda: place.is_marked(nodes[0]), 5, "the taint")
+        breakable.restart("kube-apiserver", seconds_down=3)
+        a.until(nodes[0], ("done",), 60)
+        once_each(place, mine, begun)
+        a.verify_audit()
+
+
+def test_a_watch_that_was_compacted_away_is_made_again(own_cluster, tmp_path):
+    """Without the watch cache: a frozen aggregator, a compaction, and everything that changed meanwhile is known."""
+    c = own_cluster(watch_cache=False)
+    give_rights(c)
+    w = World(c)
+    node, spare = w.add_nodes(2)
+    with Aggregator(c, tmp_path / "a") as a:
+        c.poll(a.leads, 30, "it leads")
+        a.freeze()
+        mine = load(w, node)
+        c.compact()
+        c.restart("kube-apiserver")
+        a.thaw()
+        a.notice(node, seconds=100)
+        a.until(node, ("done",), 60)
+        assert not mine & w.uids(node) and spare
+
+
+class Pair:
+    """Two replicas, each with a journal of its own; the leader is the one to hit."""
+
+    def __init__(self, cluster, folder):
+        self.cluster = cluster
+        self.both = [Aggregator(cluster, folder / name, name=f"petrel-{name}").start() for name in ("a", "b")]
+        cluster.poll(self.leader, 30, "one leads")
+
+    def leader(self):
+        return next((a for a in self.both if a.leads() and a.process.poll() is None), None)
+
+    def notice(self, node, **fields):
+        """To each replica, repeated until each has given its receipt, as an agent does it."""
+        left, end = set(self.both), time.monotonic() + 30
+        while left and time.monotonic() < end:
+            for a in list(left):
+                try:
+                    a.notice(node, **fields)
+                    left.discard(a)
+                except (OSError, SystemExit):
+                    pass
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def pair(breakable, tmp_path):
+    p = Pair(breakable, tmp_path)
+    yield p
+    for a in p.both:
+        a.__exit__(None)
+
+
+def deadline_on(world, node):
+    text = world.node(node)["metadata"].get("annotations", {}).get("petrel.dev/drain")
+    return json.loads(text)["deadline_ms"] if text else None
+
+
+def test_the_leader_is_killed_at_random_instants_of_drains(breakable, pair):
+    """kill -9 of whoever leads, at any instant of its leadership, again and again; the other goes on, the killed one comes back."""
+    seed = int(os.environ.get("PETREL_E2E_SEED", random.randrange(1 << 30)))
+    print(f"PETREL_E2E_SEED={seed}")
+    rng = random.Random(seed)
+    kills = rounds = 0
+    while kills < KILLS:
+        world, rounds = World(breakable), rounds + 1
+        nodes = world.add_nodes(3)
+        mine, begun = load(world, nodes[0]), len(breakable.requests(ACCOUNT))
+        deadline = time.time() + 110
+        deadlines = set()
+        pair.notice(nodes[0], deadline=deadline)
+        leader, kill_at = None, 0.0
+        while mine & world.uids(nodes[0]):
+            assert time.time() < deadline, f"round {rounds}: pods have stayed\n{pair.both[0].tail()}\n{pair.both[1].tail()}"
+            deadlines.add(deadline_on(world, nodes[0]))
+            if pair.leader() is not leader:
+                leader = pair.leader()
+                kill_at = time.monotonic() + rng.random() * 3
+            elif leader and kills < KILLS and time.monotonic() > kill_at:
+                leader.kill()
+                leader.wait = False
+                leader.start()
+                leader = None
+                kills += 1
+                pair.notice(nodes[0], deadline=deadline)
+            time.sleep(0.02)
+        once_each(world, mine, begun)
+        assert {d // 1000 for d in deadlines if d} <= {int(deadline)}, deadlines
+        world.done()
+    breakable.poll(pair.leader, 20, "one leads")
+    for a in pair.both:
+        a.verify_audit()
+    print(f"{kills} kills in {rounds} drains")
+
+
+def test_a_leader_that_was_frozen_for_20_s_does_nothing_stale(breakable, place, pair):
+    """SIGSTOP in mid-drain: the other one takes over within 5 s and finishes; the resumed one asks nothing more."""
+    nodes = place.add_nodes(3)
+    mine, begun = load(place, nodes[0]), len(breakable.requests(ACCOUNT))
+    first = pair.leader()
+    other = next(a for a in pair.both if a is not first)
+    pair.notice(nodes[0], seconds=110)
+    breakable.poll(lambda: place.is_marked(nodes[0]), 5, "the taint")
+    first.freeze()
+    start = time.monotonic()
+    breakable.poll(other.leads, 15, "the other leads")
+    took_over = time.monotonic() - start
+    breakable.poll(lambda: not mine & place.uids(nodes[0]), 60, "the other finishes")
+    time.sleep(max(0.0, 20 - (time.monotonic() - start)))
+    before = len(breakable.requests(ACCOUNT))
+    first.thaw()
+    time.sleep(4)
+    stale = [r for r in breakable.requests(ACCOUNT)[before:] if r["objectRef"]["resource"] != "leases" and place.name in json.dumps(r)
+             and r["responseStatus"].get("code", 500) < 300 and r["objectRef"]["resource"] == "pods"]
+    assert stale == []
+    once_each(place, mine, begun)
+    assert took_over < 8, f"took over after {took_over:.1f} s"
