@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/text.h"
 
 int asked_forecast(void *arg, const struct show_series *series, struct show_forecast *ret)
@@ -61,7 +62,7 @@ static int kind_of(const char *name, enum notice_kind *ret)
 	return -EINVAL;
 }
 
-int asked_notice(void *arg, const struct asked_notice *n, char ret_id[33])
+int asked_notice(void *arg, const struct show_notice *n, char ret_id[33])
 {
 	const struct asked *a = arg;
 	enum notice_kind kind;
@@ -76,4 +77,17 @@ int asked_notice(void *arg, const struct asked_notice *n, char ret_id[33])
 		drains_of_node(interruption_drains(a->interruption), n->cluster, n->node);
 	text_copy(ret_id, 33, d ? d->id : "");
 	return 0;
+}
+
+const struct drain *asked_drains(void *arg)
+{
+	const struct asked *a = arg;
+	return drains_first(interruption_drains(a->interruption));
+}
+
+int asked_drain(void *arg, const struct show_drain *d, const struct drain **ret)
+{
+	const struct asked *a = arg;
+	const struct drain_request r = {d->cluster, d->node, d->deadline_ms, d->dry_run};
+	return drains_request(interruption_drains(a->interruption), &r, clock_wall_ms(), ret);
 }

@@ -25,8 +25,6 @@ int asked_audit(void *arg, size_t limit,
 // POST /api/v1/notice: something happens to a node of a simulated cluster. kind: a notice_kind's
 // name; deadline_ms 0: as such notices usually have. -EPERM: the cluster is real, -EINVAL: no such
 // kind, -ENOENT: no such node, -EAGAIN: its history is still made.
-struct asked_notice {
-	const char *cluster, *node, *kind;
-	int64_t deadline_ms;
-};
-int asked_notice(void *arg, const struct asked_notice *n, char ret_id[33]);
+int asked_notice(void *arg, const struct show_notice *n, char ret_id[33]);
+const struct drain *asked_drains(void *arg);
+int asked_drain(void *arg, const struct show_drain *d, const struct drain **ret); // -ENOENT

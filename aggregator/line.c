@@ -416,6 +416,9 @@ static int open_show(struct line *l, struct why *why)
 		.urgent_lane = lane_server_counters(l->urgent_lane),
 		.forecast = asked_forecast,
 		.each_audit = asked_audit,
+		.drains = asked_drains,
+		.notice = asked_notice,
+		.drain = asked_drain,
 		.arg = &l->asked};
 	return show_new(&l->show, l->loop, &o, &sources, why);
 }

@@ -120,8 +120,9 @@ static void perform(CURL *c, const struct options *o, struct answer *a)
 			CLIENT_MAX_BYTES >> 20);
 }
 
-int client_try(const struct options *o, const char *path, struct answer *ret)
+static int transfer(const struct options *o, const char *path, bool post, struct answer *ret)
 {
+	struct curl_slist *headers = NULL;
 	char url[2048];
 	*ret = (struct answer){0};
 	buf_init(&ret->body, CLIENT_MAX_BYTES);
@@ -132,13 +133,24 @@ int client_try(const struct options *o, const char *path, struct answer *ret)
 		return EXIT_UNREACHABLE;
 	}
 	set_options(c, o, url, ret);
+	if (post) { // the header is what no foreign web page could send
+		headers = curl_slist_append(NULL, "Petrel-Request: cli");
+		curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
+	}
 	perform(c, o, ret);
 	curl_easy_cleanup(c);
+	curl_slist_free_all(headers);
 	if (ret->status == 0)
 		return EXIT_UNREACHABLE;
 	if (ret->body.data)
 		ret->json = cJSON_ParseWithLength(ret->body.data, ret->body.len);
 	return EXIT_OK;
+}
+
+int client_try(const struct options *o, const char *path, struct answer *ret)
+{
+	return transfer(o, path, false, ret);
 }
 
 static int refused(const struct options *o, const struct answer *a)
@@ -172,15 +184,25 @@ int client_explain(const struct options *o, const struct answer *a)
 	return refused(o, a);
 }
 
-int client_get(const struct options *o, const char *path, struct answer *ret)
+static int object(const struct options *o, const char *path, bool post, struct answer *ret)
 {
-	if (client_try(o, path, ret) != EXIT_OK || ret->status != 200 ||
+	if (transfer(o, path, post, ret) != EXIT_OK || ret->status != 200 ||
 		!cJSON_IsObject(ret->json)) {
 		int code = client_explain(o, ret);
 		answer_done(ret);
 		return code;
 	}
 	return EXIT_OK;
+}
+
+int client_get(const struct options *o, const char *path, struct answer *ret)
+{
+	return object(o, path, false, ret);
+}
+
+int client_ask(const struct options *o, const char *path, struct answer *ret)
+{
+	return object(o, path, true, ret);
 }
 
 const cJSON *get(const cJSON *o, const char *key)

@@ -27,8 +27,10 @@ void answer_done(struct answer *a);
 
 // path: "/api/v1/nodes?cluster=…", see client_path(). EXIT_OK: an object came with status 200.
 int client_get(const struct options *o, const char *path, struct answer *ret);
-// The same without a word on stderr and with any status: for doctor and top. EXIT_UNREACHABLE, or
-// EXIT_OK.
+// The same by POST: something is asked for, and the aggregator must be on this machine.
+int client_ask(const struct options *o, const char *path, struct answer *ret);
+// client_get() without a word on stderr and with any status: for doctor and top. EXIT_UNREACHABLE,
+// or EXIT_OK.
 int client_try(const struct options *o, const char *path, struct answer *ret);
 // Says on stderr what is wrong with the answer of client_try(); its exit code.
 int client_explain(const struct options *o, const struct answer *a);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// explain: one plan, or the newest decision about a group, in full sentences.
+// explain: one plan, one drain, or the newest decision about a group, in full sentences.
 #include "aggregator/cli/verbs.h"
 
 #include <ctype.h>
@@ -136,7 +136,9 @@ static int full_id(const struct options *o, const char *begin, char ret[33])
 		return usage_error(o->verb, "%d plans begin with '%s'", found, begin);
 	if (!found)
 		fprintf(stderr,
-			"petrel: no kept plan begins with '%s'; 'petrel plans' lists them\n",
+			"petrel: no kept plan or drain begins with '%s'; 'petrel plans' and "
+			"'petrel "
+			"drains' list them\n",
 			begin);
 	return found ? EXIT_OK : EXIT_NOT_FOUND;
 }
@@ -201,7 +203,12 @@ int explain_verb(int argc, char **argv)
 	if (code)
 		return code - 1;
 	if (o.n_rest == 0)
-		return usage_error(
-			o.verb, "the id of a plan, or the name of a node group is needed");
+		return usage_error(o.verb,
+			"the id of a plan or a drain, or the name of a node group is needed");
+	if (is_id(o.rest[0])) {
+		code = explain_drain(&o, o.rest[0]);
+		if (code != EXIT_NOT_FOUND)
+			return code;
+	}
 	return is_id(o.rest[0]) ? explain_id(&o, o.rest[0]) : explain_group(&o, o.rest[0]);
 }

@@ -28,6 +28,15 @@ static const struct option_info infos[OPTION_COUNT] = {
 	[OPTION_ITERATIONS] = {"iterations", 'n', "N", NULL,
 		"refresh N times, then end (default: until q on a terminal, else once)"},
 	[OPTION_DELAY] = {"delay", 'd', "SECONDS", NULL, "between refreshes (default 2)"},
+	[OPTION_WATCH] = {"watch", 'w', NULL, NULL, "refresh until interrupted"},
+	[OPTION_IN] = {"in", 0, "TIME", NULL,
+		"how long until it happens: 90s, 2m (the default), 1h"},
+	[OPTION_DEADLINE] = {"deadline", 0, "TIME", NULL, "how long it may take: 90s, 10m, 1h"},
+	[OPTION_DRY_RUN] = {"dry-run", 0, NULL, NULL, "only say what would be done"},
+	[OPTION_EVENT] = {"event", 'e', "EVENT",
+		"SPOT_ITN REBALANCE_RECOMMENDATION SCHEDULED_EVENT ASG_LIFECYCLE STATE_CHANGE "
+		"HEALTH",
+		"what happens: SPOT_ITN (default), REBALANCE_RECOMMENDATION, …"},
 	[OPTION_CERT] = {"cert", 0, "FILE", NULL,
 		"a certificate whose end is checked; may be given more than once"},
 	[OPTION_KEY] = {"key", 0, "FILE", NULL, "public key of the audit file's signatures (PEM)"},
@@ -96,6 +105,29 @@ static int take_seconds(const struct parse *p, enum verb_option o, const char *v
 	return 0;
 }
 
+// "90s", "2m", "1h", "90": seconds.
+static int take_duration(const struct parse *p, enum verb_option o, const char *value, double *ret)
+{
+	static const struct {
+		char unit;
+		double seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+	char number[32];
+	size_t len = strlen(value);
+	double by = 1;
+	for (size_t i = 0; len && i < 3; i++)
+		if (value[len - 1] == units[i].unit) {
+			by = units[i].seconds;
+			len--;
+			break;
+		}
+	snprintf(number, sizeof(number), "%.*s", (int)len, value);
+	if (text_to_double(number, ret) < 0 || *ret * by < 1 || *ret * by > 30 * 86400.0)
+		return bad_value(p, o, value);
+	*ret *= by;
+	return 0;
+}
+
 static int take_cert(const struct parse *p, const char *value)
 {
 	if (p->o->n_certs == OPTIONS_MAX_CERTS)
@@ -117,6 +149,7 @@ static int take_text(const struct parse *p, enum verb_option o, const char *valu
 		[OPTION_SORT] = &r->sort,
 		[OPTION_CA] = &r->ca,
 		[OPTION_KEY] = &r->key,
+		[OPTION_EVENT] = &r->event,
 	};
 	if (!value[0])
 		return bad_value(p, o, "''");
@@ -135,6 +168,10 @@ static int take(const struct parse *p, enum verb_option o, const char *value)
 	case OPTION_ITERATIONS: return take_count(p, o, value, &p->o->iterations);
 	case OPTION_DELAY: return take_seconds(p, o, value, &p->o->delay_s);
 	case OPTION_TIMEOUT: return take_seconds(p, o, value, &p->o->timeout_s);
+	case OPTION_IN:
+	case OPTION_DEADLINE: return take_duration(p, o, value, &p->o->in_s);
+	case OPTION_WATCH: p->o->watch = true; return 0;
+	case OPTION_DRY_RUN: p->o->dry_run = true; return 0;
 	case OPTION_CERT: return take_cert(p, value);
 	case OPTION_NO_COLOR: p->o->color = false; return 0;
 	case OPTION_HELP: verb_print_help(p->verb); return EXIT_OK + 1;

@@ -21,6 +21,11 @@ enum verb_option {
 	OPTION_LIMIT,
 	OPTION_ITERATIONS,
 	OPTION_DELAY,
+	OPTION_WATCH,
+	OPTION_IN,
+	OPTION_DEADLINE,
+	OPTION_DRY_RUN,
+	OPTION_EVENT,
 	OPTION_CERT,
 	OPTION_KEY,
 	OPTION_TIMEOUT,
@@ -51,13 +56,15 @@ struct options {
 	const struct verb *verb;
 	const char *server; // without a slash at its end
 	enum output output;
-	const char *cluster, *group, *node, *kind, *horizon, *sort, *ca,
-		*key; // NULL if not given
+	const char *cluster, *group, *node, *kind, *horizon, *sort, *ca, *key,
+		*event; // NULL if not given
 	const char *certs[OPTIONS_MAX_CERTS];
 	size_t n_certs;
 	uint64_t limit;      // 0: not given
 	uint64_t iterations; // 0: not given
 	double delay_s;
+	double in_s; // of --in and --deadline; 0: not given
+	bool watch, dry_run;
 	double timeout_s;
 	bool color; // on stdout
 	char server_text[256];

@@ -49,8 +49,25 @@ const struct verb verbs[] = {
 		"  petrel decisions --group web -o wide\n"},
 	{"plans", "the plans that the decisions belong to", plans_verb,
 		OPTIONS_SERVER | OPTION(CLUSTER) | OPTION(LIMIT), "", "  petrel plans --limit 5\n"},
-	{"explain", "one plan, or the newest decision about a group, in full", explain_verb,
-		OPTIONS_SERVER | OPTION(CLUSTER), "PLAN-OR-GROUP",
+	{"drains", "nodes that are emptied: time left, pods left, what blocks, the replacement",
+		drains_verb,
+		OPTIONS_SERVER | OPTION(CLUSTER) | OPTION(NODE) | OPTION(LIMIT) | OPTION(WATCH) |
+			OPTION(ITERATIONS) | OPTION(DELAY),
+		"",
+		"  petrel drains\n"
+		"  petrel drains --watch\n"
+		"  petrel drains -o wide\n"},
+	{"drain", "empty a node, replacement first, as an interruption would be handled",
+		drain_verb, OPTIONS_SERVER | OPTION(CLUSTER) | OPTION(DEADLINE) | OPTION(DRY_RUN),
+		"NODE",
+		"  petrel drain ip-10-0-3-7 --dry-run         what would be done, and when\n"
+		"  petrel drain ip-10-0-3-7 --deadline 10m\n"},
+	{"notice", "let something happen to a node of a simulated cluster", notice_verb,
+		OPTIONS_SERVER | OPTION(CLUSTER) | OPTION(IN) | OPTION(EVENT), "NODE",
+		"  petrel notice demo-spot-3\n"
+		"  petrel notice demo-spot-3 --in 30s\n"},
+	{"explain", "one plan, one drain, or the newest decision about a group, in full",
+		explain_verb, OPTIONS_SERVER | OPTION(CLUSTER), "PLAN-DRAIN-OR-GROUP",
 		"  petrel explain web\n"
 		"  petrel explain 3f9ac2                      the beginning of a plan's id\n"},
 	{"audit", "the newest lines of the audit file, or a proof that files are whole", audit_verb,

@@ -19,6 +19,9 @@ int forecast_any_verb(int argc, char **argv); // of a file, or of the aggregator
 int backtest_verb(int argc, char **argv);     // of a file
 int decisions_verb(int argc, char **argv);
 int plans_verb(int argc, char **argv);
+int drains_verb(int argc, char **argv);
+int notice_verb(int argc, char **argv);
+int drain_verb(int argc, char **argv);
 int explain_verb(int argc, char **argv);
 int audit_verb(int argc, char **argv);
 int doctor_verb(int argc, char **argv);
@@ -39,6 +42,11 @@ struct list {
 int put_list(const struct options *o, const struct list *l, const char *path);
 // Number as an argument of client_path(): NULL if 0.
 const char *limit_text(uint64_t limit, char ret[24]);
+
+// drains.c: one drain in full; now_ms: the aggregator's clock.
+void print_drain(const cJSON *drain, double now_ms, bool color, struct buf *out);
+// The drain whose id begins so, printed; EXIT_NOT_FOUND without a word if there is none.
+int explain_drain(const struct options *o, const char *begin);
 
 // status.c: the head of `status` and `top`.
 void print_status(const cJSON *status, bool color, struct buf *out);

@@ -112,7 +112,30 @@ static const struct route {
 	{"/api/v1/plans/{n}", 0, 0, api_plan},
 	{"/api/v1/decisions", PARAM(CLUSTER) | PARAM(GROUP) | PARAM(LIMIT), 0, api_decisions},
 	{"/api/v1/audit", PARAM(LIMIT), 0, api_audit},
+	{"/api/v1/drains", PARAM(CLUSTER) | PARAM(NODE) | PARAM(LIMIT), 0, api_drains},
+	{"/api/v1/drains/{n}", 0, 0, api_drain},
 };
+
+// What can be asked for by POST; its arguments stand in the query, as everywhere.
+static const struct ask {
+	const char *path, *allow;
+	uint32_t allowed, needed;
+	int (*write)(struct api_call *a);
+} asks[] = {
+	{"/api/v1/drains", "GET, HEAD, POST",
+		PARAM(CLUSTER) | PARAM(NODE) | PARAM(LEFT) | PARAM(DRY_RUN),
+		PARAM(CLUSTER) | PARAM(NODE), api_ask_drain},
+	{"/api/v1/notice", "POST", PARAM(CLUSTER) | PARAM(NODE) | PARAM(EVENT) | PARAM(LEFT),
+		PARAM(CLUSTER) | PARAM(NODE), api_ask_notice},
+};
+
+static const struct ask *find_ask(const char *path)
+{
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
+		if (strcmp(asks[i].path, path) == 0)
+			return &asks[i];
+	return NULL;
+}
 
 // Takes one segment of the path into ret; false if it is empty or too long.
 static bool take_segment(const char **path, char *ret, size_t size)
@@ -195,6 +218,31 @@ static int answer_api(
 		return refuse_path(q->path, p);
 	int error = take_query(q, r->allowed, r->needed, &a.query, p);
 	return error < 0 ? error : r->write(&a);
+}
+
+static bool from_here(const char *remote)
+{
+	return remote && (strncmp(remote, "127.", 4) == 0 || strcmp(remote, "::1") == 0 ||
+				 strncmp(remote, "::ffff:127.", 11) == 0);
+}
+
+// Only from this machine (which in a cluster means: with kubectl exec or port-forward), and not
+// from a web page that someone looks at on it.
+static int answer_ask(
+	struct show_core *c, const struct api_request *q, struct api_answer *ret, struct problem *p)
+{
+	const struct ask *ask = find_ask(q->path);
+	struct json j;
+	json_init(&j, &ret->body);
+	struct api_call a = {.core = c, .now_ms = c->options.wall_ms(), .j = &j, .problem = p};
+	if (!from_here(q->remote) || !q->marked) {
+		problem_set(p, 403, "not-from-here", "that is asked for from this machine only");
+		problem_hint(p, "run petrel beside the aggregator, or through kubectl "
+				"port-forward; the header " API_MARK " must be there");
+		return -EINVAL;
+	}
+	int error = take_query(q, ask->allowed, ask->needed, &a.query, p);
+	return error < 0 ? error : ask->write(&a);
 }
 
 static int answer_events(
@@ -304,9 +352,14 @@ static bool has_etag(const char *if_none_match, const char *etag)
 static int route(
 	struct show_core *c, const struct api_request *q, struct api_answer *ret, struct problem *p)
 {
-	if (strcmp(q->method, "GET") != 0 && strcmp(q->method, "HEAD") != 0) {
+	const struct ask *ask = find_ask(q->path);
+	bool reads = strcmp(q->method, "GET") == 0 || strcmp(q->method, "HEAD") == 0;
+	if (ask && strcmp(q->method, "POST") == 0)
+		return answer_ask(c, q, ret, p);
+	if (!reads || (ask && ask->allow[0] == 'P')) {
 		problem_set(p, 405, "method-not-allowed", "%.16s is not possible here", q->method);
-		problem_hint(p, "the API is read only: GET and HEAD");
+		ret->allow = ask ? ask->allow : "GET, HEAD";
+		problem_hint(p, "what is: %s", ret->allow);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)

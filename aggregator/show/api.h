@@ -12,6 +12,9 @@
 #include "proto/base/json.h"
 
 enum { API_MAX_ARGUMENTS = 16 };
+// A header that every request must have that asks for something: a browser lets no page of another
+// origin send it without asking here first, and that is refused.
+#define API_MARK "Petrel-Request"
 
 struct api_pair {
 	const char *key, *value;
@@ -21,6 +24,8 @@ struct api_request {
 	struct api_pair pairs[API_MAX_ARGUMENTS];
 	size_t n_pairs;            // more than API_MAX_ARGUMENTS: there were more, refused
 	const char *if_none_match; // NULL if absent
+	const char *remote;        // address of who asks
+	bool marked;               // API_MARK is there: no foreign web page has sent it
 };
 
 enum api_kind { API_BODY, API_ASSET, API_STREAM };
@@ -31,6 +36,7 @@ struct api_answer {
 	struct buf body;               // API_BODY; whoever serves takes it
 	const struct web_asset *asset; // API_ASSET
 	char cluster[64];              // API_STREAM: only this one; "" all
+	const char *allow;             // with status 405; NULL: GET and HEAD
 	bool cacheable;                // else "Cache-Control: no-store"
 };
 void api_answer(struct show_core *c, const struct api_request *q, struct api_answer *ret);
@@ -60,6 +66,10 @@ int api_plans(struct api_call *a); // api_plans.c
 int api_plan(struct api_call *a);
 int api_decisions(struct api_call *a);
 int api_audit(struct api_call *a);
+int api_drains(struct api_call *a); // api_drains.c
+int api_drain(struct api_call *a);
+int api_ask_drain(struct api_call *a); // POST
+int api_ask_notice(struct api_call *a);
 
 // Helpers of the writers.
 void put_known(struct json *j, const char *key, int64_t value);   // negative is null

@@ -37,6 +37,7 @@ void core_done(struct show_core *c)
 		free(n);
 	}
 	node_memory_free(&c->nodes);
+	drain_tally_done(&c->drains);
 	*c = (struct show_core){0};
 }
 
@@ -180,4 +181,9 @@ const struct plan_step *core_newest_step(
 		if (strcmp(n->steps[i].group, group) == 0)
 			return &n->steps[i];
 	return NULL;
+}
+
+const struct drain *core_drains(const struct show_core *c)
+{
+	return c->sources.drains ? c->sources.drains(c->sources.arg) : NULL;
 }

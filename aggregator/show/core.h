@@ -6,6 +6,7 @@
 // turns a request and a core into an answer.
 #pragma once
 
+#include "aggregator/show/drain_tally.h"
 #include "aggregator/show/node_view.h"
 #include "aggregator/show/show.h"
 
@@ -41,6 +42,7 @@ struct show_core {
 	size_t first, n_kept, kept_bytes;
 	struct cluster_plan *newest; // by cluster
 	struct node_memory *nodes;   // by key, see node_view.h
+	struct drain_tally drains;   // what was seen of drains
 	int64_t last_tick_ms;        // of show_publish_tick(), 0 before the first
 	uint64_t last_tick_ns;
 	struct show_http_counts {    // by class, for /metrics
@@ -58,6 +60,7 @@ int core_add_plan(struct show_core *c, const struct plan *p);
 const struct kept_plan *core_plan(const struct show_core *c, size_t index); // 0: newest; NULL past
 const struct kept_plan *core_plan_by_id(const struct show_core *c, const char *id);
 const struct cluster_plan *core_newest(const struct show_core *c, const char *cluster);
+const struct drain *core_drains(const struct show_core *c); // the newest, then ->next
 // The newest plan's step about a group, NULL if there is none.
 const struct plan_step *core_newest_step(
 	const struct show_core *c, const char *cluster, const char *group);

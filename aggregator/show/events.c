@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "aggregator/show/events.h"
 
+#include "aggregator/act/drains.h"
 #include "aggregator/show/api.h"
 #include "proto/base/hash.h"
 #include "proto/base/text.h"
@@ -116,6 +117,8 @@ int events_collect(struct events *e, struct show_core *c, int64_t now_ms)
 		return -ENOMEM;
 	e->n_changed = 0;
 	e->ticks++;
+	e->n_drains =
+		drain_tally_changed(&c->drains, core_drains(c), e->drains, EVENTS_DRAINS_PER_TICK);
 	struct collecting k = {
 		.e = e, .core = c, .now_ms = now_ms, .states = true, .room = EVENTS_MAX_CHANGED};
 	for (const struct fleet_node *n = fleet_nodes(c->sources.fleet); n; n = n->hh.next)
@@ -203,12 +206,26 @@ static void say_status(struct show_core *c, const char *cluster, int64_t now_ms,
 	buf_text(out, "\n\n");
 }
 
+static void say_drains(const struct events *e, const char *cluster, struct buf *out)
+{
+	for (size_t i = 0; i < e->n_drains; i++) {
+		if (!in(cluster, e->drains[i]->cluster))
+			continue;
+		struct json j;
+		json_init(&j, out);
+		event_open(out, "drain");
+		drain_print(e->drains[i], &j);
+		buf_text(out, "\n\n");
+	}
+}
+
 void events_tick(
 	struct events *e, struct show_core *c, const char *cluster, int64_t now_ms, struct buf *out)
 {
 	if (e->ticks % EVENTS_HEARTBEAT_TICKS == 0)
 		buf_text(out, ": heartbeat\n\n");
 	say_status(c, cluster, now_ms, out);
+	say_drains(e, cluster, out);
 	say_nodes(e, c, cluster, out);
 	if (e->ticks % EVENTS_GROUPS_EVERY == 0)
 		say_groups(e, c, cluster, now_ms, out);

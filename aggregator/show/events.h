@@ -18,11 +18,14 @@ enum {
 	EVENTS_MAX_BYTES = 8 << 20,
 	EVENTS_MAX_PLAN_BYTES = 128 << 10,
 	EVENTS_MAX_CHANGED = 20000,
+	EVENTS_DRAINS_PER_TICK = 64, // the others in the next: each may have a hundred pods
 };
 
 struct events {
 	const struct fleet_node **changed; // of the tick under way
 	size_t n_changed;
+	const struct drain *drains[EVENTS_DRAINS_PER_TICK]; // changed, of the tick under way
+	size_t n_drains;
 	size_t turn; // position in the fleet's list at which the next tick begins
 	uint64_t ticks;
 	struct said_group *groups; // what was said of each, by hash

@@ -91,6 +91,7 @@ void metrics_write(struct show_core *c, int64_t now_ms, struct buf *out)
 	about(c, &p);
 	metrics_fleet(c, now_ms, &p);
 	metrics_groups(c, now_ms, &p);
+	metrics_drains(c, now_ms, &p);
 	line(c, &p);
 	metrics_door(c, &p);
 

@@ -191,6 +191,32 @@ static int take_limit(const struct argument *a)
 	return take_number(a, 1, QUERY_MAX_LIMIT, &a->q->limit);
 }
 
+static const char *event_at(int i)
+{
+	return notice_kind_name((enum notice_kind)i);
+}
+
+static int take_event(const struct argument *a)
+{
+	int i, r = take_choice(a, event_at, NOTICE_KIND_COUNT, &i);
+	if (r == 0)
+		a->q->event = (enum notice_kind)i;
+	return r;
+}
+
+static int take_left(const struct argument *a)
+{
+	return take_number(a, 1000, INT64_C(30) * 86400 * 1000, &a->q->left_ms);
+}
+
+static int take_dry_run(const struct argument *a)
+{
+	a->q->dry_run = strcmp(a->value, "true") == 0;
+	if (!a->q->dry_run && strcmp(a->value, "false") != 0)
+		return refuse(a, "true or false is needed");
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*take)(const struct argument *a);
@@ -207,6 +233,9 @@ static const struct {
 	[PARAM_TO] = {"to", take_to},
 	[PARAM_STEP] = {"step", take_step},
 	[PARAM_LIMIT] = {"limit", take_limit},
+	[PARAM_EVENT] = {"event", take_event},
+	[PARAM_LEFT] = {"left_ms", take_left},
+	[PARAM_DRY_RUN] = {"dry_run", take_dry_run},
 };
 
 static int refuse_unknown(uint32_t allowed, const char *key, struct problem *p)

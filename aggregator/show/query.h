@@ -7,6 +7,7 @@
 #pragma once
 
 #include "aggregator/show/show.h"
+#include "proto/wire/notice.h"
 
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ enum param {
 	PARAM_TO,
 	PARAM_STEP,
 	PARAM_LIMIT,
+	PARAM_EVENT,
+	PARAM_LEFT,
+	PARAM_DRY_RUN,
 	PARAM_COUNT,
 };
 #define PARAM(name) (1u << PARAM_##name)
@@ -38,6 +42,9 @@ struct query {
 	enum show_horizon horizon;
 	int64_t from_ms, to_ms, step_ms;
 	int64_t limit;
+	enum notice_kind event;
+	int64_t left_ms; // from now
+	bool dry_run;
 };
 static inline bool query_has(const struct query *q, enum param p)
 {

@@ -41,7 +41,7 @@ static void on_pair(void *arg, const char *key, const char *value)
 
 static void set_headers(struct http_response *r, const struct api_answer *a)
 {
-	// Nothing from another host, no framing, no forms: the page is read only.
+	// Nothing from another host, no framing, no forms: the page only reads.
 	http_response_header(r, "Content-Security-Policy",
 		"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
 		"object-src 'none'");
@@ -60,7 +60,7 @@ static void set_headers(struct http_response *r, const struct api_answer *a)
 			http_response_header(r, "Content-Encoding", "gzip");
 	}
 	if (a->status == 405)
-		http_response_header(r, "Allow", "GET, HEAD");
+		http_response_header(r, "Allow", a->allow ? a->allow : "GET, HEAD");
 	if (a->status == 503)
 		http_response_header(r, "Retry-After", "5");
 }
@@ -113,6 +113,8 @@ static void on_request(void *arg, const struct http_request *request, struct htt
 		.method = http_request_method(request),
 		.path = http_request_path(request),
 		.if_none_match = http_request_header(request, "If-None-Match"),
+		.remote = http_request_remote(request),
+		.marked = http_request_header(request, API_MARK) != NULL,
 	};
 	struct api_answer a;
 	http_request_each_query(request, on_pair, &q);
@@ -202,6 +204,7 @@ void show_publish_tick(struct show *s, int64_t now_ms)
 	c->last_tick_ms = now_ms;
 	c->last_tick_ns = c->options.mono_ns();
 	node_memory_update(&c->nodes, c->sources.fleet, c->sources.store, now_ms);
+	drain_tally_update(&c->drains, core_drains(c));
 	if (!s->streams || events_collect(&s->events, c, now_ms) < 0)
 		return;
 	struct cluster_text texts[SHOW_MAX_STREAMS];

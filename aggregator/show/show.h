@@ -2,11 +2,12 @@
 // What people and programs see: the HTTP API v1, server-sent events, /metrics, health, the embedded
 // dashboard.
 //
-// Read only: nothing here changes anything. It borrows the other modules' objects (struct
-// show_sources) and asks them when a request comes; what changes goes to the event streams once a
-// second by show_publish_tick(). The API is described by openapi.json beside this file; a test
-// holds the two together. Ownership: show owns its server, its streams and the plans it was given
-// (as printed text, bounded); the sources outlive it. Thread: the loop. Limits: answers of at most
+// Read only: what a person asks for (a drain, a notice to a simulated node) is passed on, to
+// whoever asks from this machine. It borrows the other modules' objects (struct show_sources) and
+// asks them when a request comes; what changes goes to the event streams once a second by
+// show_publish_tick(). The API is described by openapi.json beside this file; a test holds the two
+// together. Ownership: show owns its server, its streams and the plans it was given (as printed
+// text, bounded); the sources outlive it. Thread: the loop. Limits: answers of at most
 // SHOW_MAX_ANSWER_BYTES, streams of at most SHOW_MAX_STREAMS clients with bounded queues, and
 // SHOW_MAX_PLANS plans.
 #pragma once
@@ -22,6 +23,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct drain;
 struct intake_counters;
 struct lane_counters;
 struct outlook;
@@ -85,6 +87,17 @@ struct show_link {        // something outside that the aggregator hangs on
 };
 enum { SHOW_MAX_LINKS = 32 };
 
+// What a person asks for; show passes it on and changes nothing itself.
+struct show_notice {                       // something happens to a node of a simulated cluster
+	const char *cluster, *node, *kind; // kind: a notice_kind's name
+	int64_t deadline_ms;               // 0: as such notices usually have
+};
+struct show_drain {
+	const char *cluster, *node;
+	int64_t deadline_ms; // 0: by policy
+	bool dry_run;        // only planned: nothing is done or kept
+};
+
 // All borrowed; NULL where the program does not have one.
 struct show_sources {
 	struct fleet *fleet;              // must be there
@@ -100,6 +113,13 @@ struct show_sources {
 		int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg);
 	// Fills at most SHOW_MAX_LINKS; how many.
 	size_t (*links)(void *arg, struct show_link *ret);
+	// The newest drain, then ->next; NULL if there is none.
+	const struct drain *(*drains)(void *arg);
+	// ret_id: of the drain it led to, "" if none yet. -EPERM: the cluster is real, -ENOENT: no
+	// such node, -EAGAIN: not yet.
+	int (*notice)(void *arg, const struct show_notice *n, char ret_id[33]);
+	// ret is good until the next turn of the loop. -ENOENT: no such node.
+	int (*drain)(void *arg, const struct show_drain *d, const struct drain **ret);
 	void *arg;
 };
 

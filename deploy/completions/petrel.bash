@@ -3,7 +3,7 @@
 _petrel() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words
 	if ((COMP_CWORD == 1)); then
-		COMPREPLY=($(compgen -W 'status top nodes groups pods forecast backtest decisions plans explain audit doctor completion help --help --version' -- "$word"))
+		COMPREPLY=($(compgen -W 'status top nodes groups pods forecast backtest decisions plans drains drain notice explain audit doctor completion help --help --version' -- "$word"))
 		return
 	fi
 	case $before in
@@ -33,6 +33,13 @@ _petrel() {
 		return ;;
 	--delay | -d)
 		return ;;
+	--in)
+		return ;;
+	--deadline)
+		return ;;
+	--event | -e)
+		COMPREPLY=($(compgen -W 'SPOT_ITN REBALANCE_RECOMMENDATION SCHEDULED_EVENT ASG_LIFECYCLE STATE_CHANGE HEALTH' -- "$word"))
+		return ;;
 	--cert)
 		COMPREPLY=($(compgen -f -- "$word"))
 		return ;;
@@ -55,11 +62,14 @@ _petrel() {
 	backtest) words=' --output --help' ;;
 	decisions) words=' --server --output --cluster --group --limit --timeout --ca --no-color --help' ;;
 	plans) words=' --server --output --cluster --limit --timeout --ca --no-color --help' ;;
+	drains) words=' --server --output --cluster --node --limit --iterations --delay --watch --timeout --ca --no-color --help' ;;
+	drain) words=' --server --output --cluster --deadline --dry-run --timeout --ca --no-color --help' ;;
+	notice) words=' --server --output --cluster --in --event --timeout --ca --no-color --help' ;;
 	explain) words=' --server --output --cluster --timeout --ca --no-color --help' ;;
 	audit) words=' --server --output --limit --key --timeout --ca --no-color --help' ;;
 	doctor) words=' --server --output --cert --timeout --ca --no-color --help' ;;
 	completion) words='bash|zsh|fish --help' ;;
-	help) words='status top nodes groups pods forecast backtest decisions plans explain audit doctor completion' ;;
+	help) words='status top nodes groups pods forecast backtest decisions plans drains drain notice explain audit doctor completion' ;;
 	esac
 	COMPREPLY=($(compgen -W "${words//|/ }" -- "$word"))
 }

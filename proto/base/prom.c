@@ -61,3 +61,28 @@ void prom_single(struct prom *p, const char *name, const char *type, const char 
 	prom_family(p, name, type, help);
 	prom_sample(p, NULL, 0, value);
 }
+
+static void one_of(
+	struct prom *p, const char *suffix, const struct prom_label labels[2], double value)
+{
+	char name[160];
+	struct prom part = {p->out, name};
+	snprintf(name, sizeof(name), "%s%s", p->name, suffix);
+	prom_sample(&part, labels, 2, value); // an empty label is left out
+}
+
+void prom_histogram(struct prom *p, struct prom_label label, const struct prom_histogram *h)
+{
+	struct prom_label labels[2] = {label};
+	uint64_t total = 0;
+	char bound[32];
+	int last = label.name ? 1 : 0;
+	for (int i = 0; i <= h->n; i++) {
+		snprintf(bound, sizeof(bound), "%.16g", i < h->n ? h->bounds[i] : 0);
+		labels[last] = (struct prom_label){"le", i < h->n ? bound : "+Inf"};
+		one_of(p, "_bucket", labels, (double)(total += h->counts[i]));
+	}
+	labels[last] = (struct prom_label){0};
+	one_of(p, "_sum", labels, h->sum);
+	one_of(p, "_count", labels, (double)total);
+}

@@ -22,12 +22,22 @@ struct prom_label {
 };
 
 void prom_init(struct prom *p, struct buf *out); // borrows out, appends to it
-// type: "counter" (name ends in "_total"), "gauge". Names and help are constants of the program.
+// type: "counter" (name ends in "_total"), "gauge", "histogram". Names and help are constants of
+// the program.
 void prom_family(struct prom *p, const char *name, const char *type, const char *help);
 void prom_sample(struct prom *p, const struct prom_label *labels, int n_labels, double value);
 #define PROM_LABELS(...)                                                                           \
 	(const struct prom_label[]){__VA_ARGS__},                                                  \
 		(int)(sizeof((struct prom_label[]){__VA_ARGS__}) / sizeof(struct prom_label))
+// A histogram's samples: counts[i] fell at or below bounds[i], counts[n] beyond the last (not
+// summed up); its family's type is "histogram". label: one more label, name NULL for none.
+struct prom_histogram {
+	const double *bounds;
+	const uint64_t *counts; // n + 1
+	int n;
+	double sum;
+};
+void prom_histogram(struct prom *p, struct prom_label label, const struct prom_histogram *h);
 // A family with one sample without labels.
 void prom_single(
 	struct prom *p, const char *name, const char *type, const char *help, double value);

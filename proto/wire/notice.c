@@ -31,7 +31,8 @@ void notice_make_id(
 	struct buf b;
 	buf_init(&b, 4096);
 	buf_append(&b, instance_id, strlen(instance_id) + 1);
-	buf_append(&b, kinds[kind], strlen(kinds[kind]) + 1);
+	const char *name = (unsigned)kind < NOTICE_KIND_COUNT ? kinds[kind] : "";
+	buf_append(&b, name, strlen(name) + 1); // none of them: a person has asked
 	buf_append(&b, event_id, strlen(event_id) + 1);
 	hash_sha256(b.data, b.len, ret);
 	buf_done(&b);

@@ -7,8 +7,9 @@
 //
 // Each node gets a sample a second (a slow wave plus noise; every 16th node is saturated); there
 // are three groups in one simulated cluster "demo" and one real node "here/host"; one plan every
-// five seconds; a day's forecast of each group. Names include one with everything that a hostile
-// agent may send through the checks of fleet.
+// five seconds; a day's forecast of each group; three drains. Names include one with everything
+// that a hostile agent may send through the checks of fleet.
+#include "aggregator/act/drains.h"
 #include "aggregator/forecast/said.h"
 #include "aggregator/show/show.h"
 #include "proto/base/clock.h"
@@ -38,6 +39,8 @@ static struct world {
 	uv_pipe_t input;
 	uint64_t n_nodes, ticks;
 	struct plan plan; // large: not on the stack
+	struct drain drains[3];
+	struct drain_pod pods[4];
 } w;
 
 static const char *const group_names[] = {"steady", "spot", "mixed"};
@@ -165,6 +168,112 @@ static void add_plan(int64_t now_ms)
 	hash_sha256(&p->now_ms, sizeof(p->now_ms), digest);
 	text_to_hex(digest, 16, p->id);
 	show_add_plan(w.show, p);
+}
+
+// Three drains that never move: one runs and is blocked, one went well, one is only shown.
+
+static void fill_drain(struct drain *d, size_t i, enum drain_phase phase, int64_t now_ms)
+{
+	static const enum drain_kind kinds[] = {
+		DRAIN_SPOT_ITN, DRAIN_REBALANCE_RECOMMENDATION, DRAIN_OPERATOR};
+	static const char *const texts[] = {
+		"3 of 4 pods are to go, gone in about 95 s; budget web-pdb will block",
+		"all 2 pods had moved 41 s before the deadline",
+		"2 of 2 pods would go, gone in about 30 s"};
+	snprintf(d->id, sizeof(d->id), "%032zx", i + 0xd0);
+	text_copy(d->cluster, sizeof(d->cluster), "demo");
+	snprintf(d->node, sizeof(d->node), "ip-10-0-0-%zu.eu-central-1.compute.internal", i + 1);
+	snprintf(d->instance, sizeof(d->instance), "i-0123456789abcde%zu", i);
+	text_copy(d->group, sizeof(d->group), group_names[i]);
+	text_copy(d->source, sizeof(d->source), i == 2 ? "operator" : "imds");
+	text_copy(d->text, sizeof(d->text), texts[i]);
+	d->kind = kinds[i];
+	d->phase = phase;
+	d->dry_run = i == 2;
+	d->observed_ms = d->started_ms = now_ms - 20000;
+	d->deadline_ms = i == 2 ? 0 : now_ms + 100000;
+	d->predicted_ms = now_ms + 75000;
+	d->times = (struct drain_times){.notice_ms = d->started_ms,
+		.seen_ms = d->started_ms + 400,
+		.receipted_ms = d->started_ms + 402,
+		.tainted_ms = d->started_ms + 600};
+	d->change = 1;
+}
+
+static void fill_pods(struct drain *d)
+{
+	static char *const names[] = {
+		"web-7d9f8-x2x1q", "web-7d9f8-<b>bold</b>", "queue-0", "agent-x"};
+	static const enum drain_pod_state states[] = {
+		DRAIN_POD_BLOCKED, DRAIN_POD_TERMINATING, DRAIN_POD_GONE, DRAIN_POD_LEFT};
+	static const char *const whys[] = {
+		"The disruption budget web-pdb needs 4 healthy pods and has 4 currently", "", "",
+		"its DaemonSet would bring it back"};
+	for (size_t i = 0; i < 4; i++) {
+		w.pods[i] = (struct drain_pod){.namespace_ = "shop",
+			.name = names[i],
+			.uid = names[i],
+			.workload = i < 2 ? "web" : "queue",
+			.state = states[i],
+			.planned_ms = d->started_ms,
+			.grace_s = 30};
+		text_copy(w.pods[i].why, sizeof(w.pods[i].why), whys[i]);
+	}
+	d->pods = w.pods;
+	d->n_pods = 4;
+	d->n_left = 2;
+}
+
+static void make_drains(void)
+{
+	int64_t now_ms = clock_wall_ms();
+	struct drain *d = &w.drains[0];
+	fill_drain(d, 0, DRAIN_EVICTING, now_ms);
+	fill_drain(&w.drains[1], 1, DRAIN_DONE, now_ms);
+	fill_drain(&w.drains[2], 2, DRAIN_PLANNED, now_ms);
+	fill_pods(d);
+	w.drains[1].ended_ms = w.drains[1].times.drained_ms = now_ms - 5000;
+	d->times.first_eviction_ms = d->started_ms + 650;
+	d->n_blocking = 1;
+	text_copy(d->blocking[0].namespace_, sizeof(d->blocking[0].namespace_), "shop");
+	text_copy(d->blocking[0].name, sizeof(d->blocking[0].name), "web-pdb");
+	text_copy(d->blocking[0].text, sizeof(d->blocking[0].text), w.pods[0].why);
+	d->replacement.state = DRAIN_REPLACEMENT_LAUNCHED;
+	text_copy(d->replacement.instance, sizeof(d->replacement.instance), "i-0aaaaaaaaaaaaaaaa");
+	text_copy(d->replacement.zone, sizeof(d->replacement.zone), "eu-central-1b");
+	d->n_acts = 2;
+	d->acts[0] = (struct drain_act){.step = {.kind = DRAIN_STEP_MARK, .at_ms = d->started_ms},
+		.state = DRAIN_STEP_DONE,
+		.done_ms = d->times.tainted_ms,
+		.text = "cordon, taint and take out of load balancers"};
+	d->acts[1] = (struct drain_act){
+		.step = {.kind = DRAIN_STEP_DELETE, .at_ms = d->deadline_ms - 25000},
+		.text = "delete what a disruption budget still blocks"};
+	d->next = &w.drains[1];
+	w.drains[1].next = &w.drains[2];
+}
+
+static const struct drain *on_drains(void *arg)
+{
+	return &w.drains[0];
+}
+
+static int on_ask_drain(void *arg, const struct show_drain *d, const struct drain **ret)
+{
+	if (!fleet_find_node(w.fleet, d->cluster, d->node))
+		return -ENOENT;
+	*ret = &w.drains[d->dry_run ? 2 : 0];
+	return 0;
+}
+
+static int on_ask_notice(void *arg, const struct show_notice *n, char ret_id[33])
+{
+	if (strcmp(n->cluster, "demo") != 0)
+		return -EPERM;
+	if (!fleet_find_node(w.fleet, n->cluster, n->node))
+		return -ENOENT;
+	text_copy(ret_id, 33, w.drains[0].id);
+	return 0;
 }
 
 static void on_tick(uv_timer_t *t)
@@ -320,7 +429,11 @@ static int start(uint64_t port, struct why *why)
 		.status = &w.status,
 		.forecast = on_forecast,
 		.each_audit = on_audit,
-		.links = on_links};
+		.links = on_links,
+		.drains = on_drains,
+		.notice = on_ask_notice,
+		.drain = on_ask_drain};
+	make_drains();
 	return show_new(&w.show, &w.loop, &o, &sources, why);
 }
 

@@ -15,12 +15,15 @@ import pytest
 import running
 
 SPEC = json.loads((running.ROOT / "aggregator/show/openapi.json").read_text())
-PATHS = sorted(SPEC["paths"])
+PATHS = sorted(path for path, verbs in SPEC["paths"].items() if "get" in verbs)
+ASKS = sorted(path for path, verbs in SPEC["paths"].items() if "post" in verbs)
+MARK = {"Petrel-Request": "test"}
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     with running.aggregator(tmp_path_factory.mktemp("aggregator")) as a:
+        assert a.get("/api/v1/notice?cluster=demo&node=demo-spot-3", method="POST", headers=MARK)[0] == 200
         yield a
 
 
@@ -46,7 +49,8 @@ def example(server, path):
     group = server.json("/api/v1/groups")["items"][-1]
     node = server.json("/api/v1/nodes")["items"][0]
     plan = server.json("/api/v1/plans")["items"][0]
-    known = {"{cluster}": node["cluster"], "{node}": node["node"], "{id}": plan["id"]}
+    drain = server.json("/api/v1/drains")["items"][0]
+    known = {"{cluster}": node["cluster"], "{node}": node["node"], "{id}": (drain if "drains" in path else plan)["id"]}
     values = {"cluster": group["cluster"], "kind": "group", "name": group["group"], "metric": "cpu_demand_high_millicores",
               "hist": "runq_latency_ns"}
     needed = {p["name"]: values[p["name"]] for p in SPEC["paths"][path]["get"].get("parameters", [])
@@ -70,8 +74,9 @@ def test_every_path_refuses_what_it_does_not_know(server, path):
     good = example(server, path)
     error = {"$ref": "#/components/schemas/Error"}
     responses = SPEC["paths"][path]["get"]["responses"]
-    status, headers, body = server.get(good, method="POST")
-    assert status == 405 and headers["Allow"] == "GET, HEAD"
+    verb = "PUT" if path in ASKS else "POST"
+    status, headers, body = server.get(good, method=verb)
+    assert status == 405 and headers["Allow"] == ("GET, HEAD, POST" if path in ASKS else "GET, HEAD")
     check(error, json.loads(body))
     if "400" in responses:
         status, _, body = server.get(good + ("&" if "?" in good else "?") + "clutser=x")
@@ -94,6 +99,59 @@ def test_every_needed_argument_is_asked_for(real):
             if p["in"] == "query" and p["required"]:
                 without = re.sub(r"([?&])%s=[^&]*&?" % p["name"], r"\1", example(real, path)).rstrip("&")
                 assert real.json(without, 400)["error"]["code"] == "missing-argument"
+
+
+def ask(server, path, headers=MARK, **arguments):
+    status, _, body = server.get(f"{path}?{urllib.parse.urlencode(arguments)}", method="POST", headers=headers)
+    return status, json.loads(body)
+
+
+@pytest.mark.parametrize("path", ASKS)
+def test_what_is_asked_for_answers_as_described(synthetic, path):
+    node = next(n for n in synthetic.json("/api/v1/nodes")["items"] if n["simulated"])
+    known = {"cluster": node["cluster"], "node": node["node"]}
+    responses = SPEC["paths"][path]["post"]["responses"]
+    status, body = ask(synthetic, path, **known, left_ms=60000)
+    assert status == 200
+    check(responses["200"]["content"]["application/json"]["schema"], body)
+    for wrong, code in (({**known, "node": "absent"}, 404), ({"cluster": "demo"}, 400), ({**known, "left_ms": "soon"}, 400),
+                        ({**known, "colour": "blue"}, 400)):
+        status, body = ask(synthetic, path, **wrong)
+        assert status == code, (wrong, body)
+        check({"$ref": "#/components/schemas/Error"}, body)
+    status, body = ask(synthetic, path, headers={}, **known)  # as a form on a foreign page would
+    assert status == 403 and body["error"]["code"] == "not-from-here"
+    check({"$ref": "#/components/schemas/Error"}, body)
+
+
+def test_a_notice_is_only_for_simulated_clusters(synthetic, real):
+    assert ask(synthetic, "/api/v1/notice", cluster="here", node="host")[1]["error"]["code"] == "not-simulated"
+    assert real.get("/api/v1/notice")[0] == 405
+    assert real.get("/api/v1/notice")[1]["Allow"] == "POST"
+    assert ask(real, "/api/v1/notice", cluster="demo", node="demo-spot-4", event="SPOT")[1]["error"]["hint"] == "did you mean event=SPOT_ITN?"
+
+
+def test_a_notice_drains_the_node_and_the_stream_says_so(real):
+    stream = Stream(real)
+    status, told = ask(real, "/api/v1/notice", cluster="demo", node="demo-spot-5", left_ms=90000)
+    assert status == 200 and told["drain"]
+    said = [d for name, d in stream.events(5) if name == "drain" and d["id"] == told["drain"]]
+    assert said and said[-1]["times"]["tainted_ms"]
+    check({"$ref": "#/components/schemas/Drain"}, said[-1])
+    drain = real.json(f"/api/v1/drains/{told['drain']}")
+    assert drain["node"] == "demo-spot-5" and drain["kind"] == "SPOT_ITN" and drain["pods_total"] == len(drain["pods"]) > 0
+    assert 80000 < drain["deadline_ms"] - drain["started_ms"] <= 91000
+    assert [d["id"] for d in real.json("/api/v1/drains?node=demo-spot-5")["items"]] == [told["drain"]]
+    assert real.json("/api/v1/drains?limit=1")["items"][0]["id"] == told["drain"]
+    status, again = ask(real, "/api/v1/drains", cluster="demo", node="demo-spot-5")
+    assert status == 200 and again["id"] == told["drain"]
+
+
+def test_a_dry_run_plans_and_keeps_nothing(real):
+    before = [d["id"] for d in real.json("/api/v1/drains")["items"]]
+    status, drain = ask(real, "/api/v1/drains", cluster="demo", node="demo-web-1", dry_run="true")
+    assert status == 200 and drain["dry_run"] and drain["kind"] == "OPERATOR" and drain["pods"]
+    assert [d["id"] for d in real.json("/api/v1/drains")["items"]] == before
 
 
 def test_the_served_description_is_the_file(real):
@@ -179,7 +237,7 @@ def test_the_stream_says_what_is_described(server):
     events = Stream(server).events(7)
     names = [name for name, _ in events]
     assert names[0] == "hello"
-    schemas = {"status": "Status", "groups": "Group", "nodes": "CompactNode", "plan": "Plan"}
+    schemas = {"status": "Status", "groups": "Group", "nodes": "CompactNode", "plan": "Plan", "drain": "Drain"}
     assert set(schemas) <= set(names)
     for name, data in events[1:]:
         for item in data if isinstance(data, list) else [data]:
@@ -209,7 +267,7 @@ def test_many_clients_at_once_get_whole_answers(real):
     def ask():
         for _ in range(20):
             try:
-                assert len(real.json("/api/v1/nodes")["items"]) == 24
+                assert len(real.json("/api/v1/nodes")["items"]) >= 24  # and what replaces the drained
             except Exception as e:  # noqa: BLE001 - whatever goes wrong is a failure
                 bad.append(e)
 

@@ -14,7 +14,7 @@ import running
 
 OK, USAGE, INPUT, UNREACHABLE, NOT_FOUND, REFUSED = 0, 2, 3, 4, 5, 6
 TABLES = [["status"], ["top"], ["nodes"], ["groups"], ["pods"], ["forecast"], ["forecast", "spot"], ["decisions"], ["plans"],
-          ["explain", "steady"], ["audit"]]
+          ["explain", "steady"], ["audit"], ["drains"], ["explain", "000000000000000000000000000000d0"]]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,34 @@ def test_wide_tables_show_more(server):
     assert "PSI-IO" in wide and "PSI-IO" not in narrow
 
 
+NODE = "ip-10-0-0-1.eu-central-1.compute.internal"
+
+
+def test_drains_count_down_and_name_what_blocks(server):
+    running_one, ended, dry = petrel("drains", url=server.url).stdout.splitlines()[1:]
+    assert "evicting" in running_one and "2 of 4" in running_one and "shop/web-pdb" in running_one and "launched i-0aaaaaaaaaaaaaaaa" in running_one
+    assert ended.split()[:2] == ["-", "done"] and "planned (dry run)" in dry
+    wide = petrel("drains", "-o", "wide", url=server.url).stdout
+    assert "000000000000000000000000000000d0" in wide and "budget web-pdb will block" in wide
+    twice = petrel("drains", "-n", "2", "-d", "0.1", url=server.url).stdout
+    assert twice.count("BLOCKED-BY") == 2
+    full = petrel("explain", "000000000000000000000000000000d0", url=server.url).stdout
+    assert "blocked by   shop/web-pdb" in full and "first eviction 650 ms" in full and "its DaemonSet would bring it back" in full
+
+
+def test_a_drain_and_a_notice_are_asked_for(server):
+    r = petrel("drain", NODE, "--dry-run", url=server.url)
+    assert r.returncode == OK and "dry run: nothing is done" in r.stdout
+    assert json.loads(petrel("drain", NODE, "--deadline", "10m", "-o", "json", url=server.url).stdout)["phase"] == "evicting"
+    r = petrel("notice", NODE, "--in", "90s", url=server.url)
+    assert (r.returncode, r.stderr) == (OK, "") and "SPOT_ITN" in r.stdout and "drain 000000000000000000000000000000d0" in r.stdout
+    assert json.loads(petrel("notice", NODE, "-e", "HEALTH", "-o", "json", url=server.url).stdout)["event"] == "HEALTH"
+    r = petrel("notice", "host", url=server.url)
+    assert r.returncode == REFUSED and "is not simulated" in r.stderr
+
+
 @pytest.mark.parametrize("arguments,code", [
+    (["drain"], USAGE), (["notice", "n", "--in", "soon"], USAGE), (["notice", "n", "--event", "RAIN"], USAGE), (["drains"], UNREACHABLE), (["notice", "n"], UNREACHABLE),
     (["status"], UNREACHABLE), (["top"], UNREACHABLE), (["nodez"], USAGE), (["nodes", "--clutser", "x"], USAGE), ([], USAGE),
     (["explain"], USAGE), (["completion", "tcsh"], USAGE), (["forecast", "--input", "/nonexistent"], INPUT),
 ])
@@ -65,7 +92,8 @@ def test_failures_have_their_code_and_say_why(arguments, code):
 
 
 @pytest.mark.parametrize("arguments", [["nodes", "-c", "absent"], ["forecast", "absent"], ["explain", "absent"],
-                                       ["explain", "0123456789abcdef0123456789abcdef"], ["explain", "0123456789"]])
+                                       ["explain", "0123456789abcdef0123456789abcdef"], ["explain", "0123456789"], ["drain", "absent"],
+                                       ["notice", "absent"], ["drain", "absent", "-c", "demo"]])
 def test_what_is_not_there_is_not_found(server, arguments):
     r = petrel(*arguments, url=server.url)
     assert r.returncode == NOT_FOUND and "petrel: " in r.stderr and not r.stdout

@@ -70,7 +70,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void check(const struct api_answer *a)
 {
-	static const int known[] = {200, 304, 400, 404, 405, 503};
+	static const int known[] = {200, 304, 400, 403, 404, 405, 503};
 	bool found = false;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		found = found || a->status == known[i];

@@ -196,6 +196,31 @@ static void groups_sum_their_nodes(void **state)
 	cJSON_Delete(l);
 }
 
+static int status_of(const char *method, const char *path, const char *remote, bool marked)
+{
+	struct api_answer a;
+	const struct api_request q = {
+		.method = method, .path = path, .remote = remote, .marked = marked};
+	api_answer(&w.core, &q, &a);
+	api_answer_done(&a);
+	return a.status;
+}
+
+static void only_this_machine_may_ask_and_no_foreign_page(void **state)
+{
+	static const char *const here[] = {"127.0.0.1", "::1", "::ffff:127.0.0.1"};
+	static const char *const there[] = {
+		NULL, "", "10.0.0.1", "::ffff:10.0.0.1", "fd00::1", "1127.0.0.1"};
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(status_of("POST", "/api/v1/drains", here[i], true), 400);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(status_of("POST", "/api/v1/drains", there[i], true), 403);
+	assert_int_equal(status_of("POST", "/api/v1/notice", "127.0.0.1", false), 403);
+	assert_int_equal(status_of("OPTIONS", "/api/v1/notice", "127.0.0.1", true), 405);
+	assert_int_equal(status_of("GET", "/api/v1/notice", "127.0.0.1", true), 405);
+	assert_int_equal(status_of("GET", "/api/v1/drains", "10.0.0.1", false), 200);
+}
+
 static void wrong_requests_get_the_right_status(void **state)
 {
 	cJSON_Delete(ask("GET", "/api/v1/nodes", "cluster", "north", 404));
@@ -377,6 +402,7 @@ int main(void)
 		TEST(a_duty_cycled_figure_is_held_and_then_forgotten),
 		TEST(a_node_has_every_value_as_a_rate),
 		TEST(groups_sum_their_nodes),
+		TEST(only_this_machine_may_ask_and_no_foreign_page),
 		TEST(wrong_requests_get_the_right_status),
 		TEST(nothing_from_outside_stands_raw_in_an_answer),
 		TEST(health_follows_the_tick),
