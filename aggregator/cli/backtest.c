@@ -256,6 +256,11 @@ static int run_all(struct backtest *b, struct why *why)
 	}
 	if (said && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
+	if (r == 0 && b->total[CONTENDER_PETREL].forecasts == 0)
+		return why_set(why, -ENODATA, WHY_DENIED,
+			"%.80s: every value after the origins is missing, so there is nothing to "
+			"compare with",
+			b->name);
 	return r;
 }
 

@@ -45,7 +45,10 @@ static void picture(const struct backtest *b, size_t i, struct chart_fan *c, str
 	struct score n = score_mean(&g->score[CONTENDER_NAIVE]);
 	for (size_t h = 0; naive && h < b->horizon; h++)
 		naive[h] = g->naive[h][QUANTILE_COUNT / 2];
-	if (c->width == SMALL_WIDTH)
+	if (isnan(p.mase))
+		snprintf(title, sizeof(title), "from %s: what came is missing",
+			figure_date(time_ms(b, g->at), when));
+	else if (c->width == SMALL_WIDTH)
 		snprintf(title, sizeof(title), "from %s: MASE %.2f (naive %.2f)",
 			figure_date(time_ms(b, g->at), when), p.mase, n.mase);
 	else

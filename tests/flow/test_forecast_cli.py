@@ -223,6 +223,15 @@ def test_reports_are_whole_and_well_formed(tmp_path):
     assert "nan" not in svg.read_text()
 
 
+def test_a_backtest_with_nothing_to_compare_says_so(tmp_path):
+    f = write(tmp_path / "a.csv", [(t, v if i < 200 else None) for i, (t, v) in enumerate(load(300))])
+    r = petrel("backtest", "--input", f, "--horizon", 24, "--origins", 3)
+    assert r.returncode == INPUT and "nothing to compare" in r.stderr and not r.stdout
+    html = tmp_path / "a.html"
+    r = petrel("backtest", "--input", f, "--horizon", 24, "--origins", 6, "--html", html)
+    assert r.returncode == OK and "nan" not in r.stdout + html.read_text() and "what came is missing" in html.read_text()
+
+
 @pytest.mark.parametrize("arguments,said", [
     (["--horizon", "0"], "--horizon"), (["--origins", "0"], "--origins"), (["--origins", "501"], "--origins"), (["--timezone", "Mars/Base"], "no time zone"),
     (["--timezone", "../../etc/passwd"], "no time zone"), (["--output", "xml"], "--output"), (["extra"], "unexpected"), (["--horizon", "8000"], "too few"),
