@@ -3,9 +3,11 @@
 // --batch it is the offline forecaster of forecast.c.
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "aggregator/cli/forecast.h"
+#include "aggregator/cli/forecast_explain.h"
 #include "aggregator/cli/verbs.h"
 
 // Rows of "values" carry nine levels; these four are shown, -o wide shows all.
@@ -125,6 +127,65 @@ static int cluster_of_group(const struct options *o, const char *group, char ret
 	return found ? EXIT_OK : EXIT_NOT_FOUND;
 }
 
+enum { FOUND_DAYS = 28, FOUND_STEP_S = 3600, FOUND_MAX = FOUND_DAYS * 24 + 1 };
+
+// The history of a forecast series, hourly; in->y is malloc'ed.
+static int read_past(const struct options *o, const cJSON *f, struct forecast_input *in)
+{
+	char from[24], to[24], step[24];
+	struct answer a;
+	autobuf path;
+	const cJSON *v;
+	int64_t now_ms = (int64_t)get_number(f, "now_ms", 0);
+	buf_init(&path, 2048);
+	snprintf(from, sizeof(from), "%lld", (long long)(now_ms - FOUND_DAYS * 86400000LL));
+	snprintf(to, sizeof(to), "%lld", (long long)now_ms);
+	snprintf(step, sizeof(step), "%d", FOUND_STEP_S * 1000);
+	client_path(&path, "/api/v1/series", "cluster", get_text(f, "cluster", ""), "kind",
+		get_text(f, "kind", ""), "name", get_text(f, "name", ""), "metric",
+		get_text(f, "metric", ""), "from", from, "to", to, "step", step, NULL);
+	int code = client_get(o, path.data, &a);
+	if (code != EXIT_OK)
+		return code;
+	double *y = calloc(FOUND_MAX, sizeof(*y));
+	*in = (struct forecast_input){.y = y,
+		.step_s = FOUND_STEP_S,
+		.start_s = (int64_t)(get_number(a.json, "from_ms", 0) / 1000)};
+	cJSON_ArrayForEach (v, get(a.json, "mean")) {
+		if (y && in->n < FOUND_MAX)
+			y[in->n++] = cJSON_IsNumber(v) ? v->valuedouble : NAN;
+	}
+	answer_done(&a);
+	return y ? EXIT_OK : EXIT_FAILED;
+}
+
+static int explain(const struct options *o, const struct answer *a, struct buf *out)
+{
+	struct forecast_input in;
+	struct json j;
+	int code = read_past(o, a->json, &in);
+	if (code != EXIT_OK)
+		return code;
+	if (o->output == OUTPUT_JSON) {
+		json_init(&j, out);
+		json_open(&j, '{');
+		json_key(&j, "forecast");
+		json_raw(&j, a->body.data, a->body.len);
+		json_key(&j, "found");
+		json_open(&j, '{');
+		(void)forecast_found_json(&in, &j);
+		json_close(&j, '}');
+		json_close(&j, '}');
+		buf_text(out, "\n");
+	} else {
+		print_forecast(o, a->json, out);
+		(void)forecast_found_text(&in, out);
+		buf_text(out, "  (the last 28 days by the hour; CPU in millicores)\n");
+	}
+	free((void *)(uintptr_t)in.y);
+	return put_out(out);
+}
+
 static int one(const struct options *o, const char *name)
 {
 	char found[64] = "";
@@ -143,8 +204,14 @@ static int one(const struct options *o, const char *name)
 	code = client_get(o, path.data, &a);
 	if (code != EXIT_OK)
 		return code;
-	print_forecast(o, a.json, &out);
-	code = o->output == OUTPUT_JSON ? put_json(&a) : put_out(&out);
+	if (o->explain) {
+		code = explain(o, &a, &out);
+	} else if (o->output == OUTPUT_JSON) {
+		code = put_json(&a);
+	} else {
+		print_forecast(o, a.json, &out);
+		code = put_out(&out);
+	}
 	answer_done(&a);
 	return code;
 }
@@ -193,7 +260,7 @@ static int all(const struct options *o)
 static bool is_offline(int argc, char **argv)
 {
 	static const char *const files[] = {"--input", "--batch", "--step", "--quantiles", "--most",
-		"--seed", "--timezone", "--calendar", "--explain", "--output=text"};
+		"--seed", "--timezone", "--calendar", "--output=text"};
 	for (int i = 1; i < argc; i++)
 		for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
 			if (strncmp(argv[i], files[k], strlen(files[k])) == 0)

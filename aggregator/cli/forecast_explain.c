@@ -175,23 +175,29 @@ static void say_width(const struct outlook *o, struct buf *out)
 			figure_date((double)o->changed_s * 1e3, time));
 }
 
-void forecast_explain_text(
-	const struct forecast_input *in, const struct outlook *o, struct buf *out)
+int forecast_found_text(const struct forecast_input *in, struct buf *out)
 {
 	struct analysis a;
-	char step[FIGURE_BYTES], used[FIGURE_BYTES], from[FIGURE_BYTES], to[FIGURE_BYTES];
-	if (analyse(in->y, in->n, in->step_s, in->most, &a) < 0) {
-		buf_text(out, "no memory\n");
-		return;
-	}
-	buf_printf(out, "%zu steps of %s from %s to %s; the forecast uses the last %s\n", in->n,
-		figure_duration((double)in->step_s * 1e9, step), time_text(in, 0, from),
-		time_text(in, in->n, to),
-		figure_duration((double)(o->data_to_s - o->data_from_s) * 1e9, used));
+	int r = analyse(in->y, in->n, in->step_s, in->most, &a);
+	if (r < 0)
+		return r;
 	buf_text(out, "\nfound\n");
 	say_seasons(in, &a, out);
 	say_level(&a, out);
 	say_accidents(in, &a, out);
+	return 0;
+}
+
+void forecast_explain_text(
+	const struct forecast_input *in, const struct outlook *o, struct buf *out)
+{
+	char step[FIGURE_BYTES], used[FIGURE_BYTES], from[FIGURE_BYTES], to[FIGURE_BYTES];
+	buf_printf(out, "%zu steps of %s from %s to %s; the forecast uses the last %s\n", in->n,
+		figure_duration((double)in->step_s * 1e9, step), time_text(in, 0, from),
+		time_text(in, in->n, to),
+		figure_duration((double)(o->data_to_s - o->data_from_s) * 1e9, used));
+	if (forecast_found_text(in, out) < 0)
+		buf_text(out, "no memory to look closer\n");
 	say_members(o, out);
 	say_width(o, out);
 }
@@ -230,17 +236,21 @@ static void put_found(struct json *j, const struct forecast_input *in, const str
 	json_put_double(j, "top_share", a->top_share);
 }
 
-void forecast_explain_json(const struct forecast_input *in, const struct outlook *o, struct json *j)
+int forecast_found_json(const struct forecast_input *in, struct json *j)
 {
 	struct analysis a;
-	if (analyse(in->y, in->n, in->step_s, in->most, &a) < 0) {
-		json_null(j);
-		return;
-	}
+	int r = analyse(in->y, in->n, in->step_s, in->most, &a);
+	if (r == 0)
+		put_found(j, in, &a);
+	return r;
+}
+
+void forecast_explain_json(const struct forecast_input *in, const struct outlook *o, struct json *j)
+{
 	json_open(j, '{');
 	json_key(j, "found");
 	json_open(j, '{');
-	put_found(j, in, &a);
+	(void)forecast_found_json(in, j); // without memory it is empty
 	json_close(j, '}');
 	json_key(j, "members");
 	json_open(j, '[');

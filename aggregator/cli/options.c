@@ -42,6 +42,8 @@ static const struct option_info infos[OPTION_COUNT] = {
 	[OPTION_KEY] = {"key", 0, "FILE", NULL, "public key of the audit file's signatures (PEM)"},
 	[OPTION_TIMEOUT] = {"timeout", 0, "SECONDS", NULL, "give up after this time (default 10)"},
 	[OPTION_CA] = {"ca", 0, "FILE", NULL, "CA of an https:// server (PEM)"},
+	[OPTION_EXPLAIN] = {"explain", 0, NULL, NULL,
+		"what was found in the history: seasons, trend, outliers, steps"},
 	[OPTION_NO_COLOR] = {"no-color", 0, NULL, NULL,
 		"no colours (also: NO_COLOR, or no terminal)"},
 	[OPTION_HELP] = {"help", 'h', NULL, NULL, "this text"},
@@ -174,6 +176,7 @@ static int take(const struct parse *p, enum verb_option o, const char *value)
 	case OPTION_DRY_RUN: p->o->dry_run = true; return 0;
 	case OPTION_CERT: return take_cert(p, value);
 	case OPTION_NO_COLOR: p->o->color = false; return 0;
+	case OPTION_EXPLAIN: p->o->explain = true; return 0;
 	case OPTION_HELP: verb_print_help(p->verb); return EXIT_OK + 1;
 	default: return take_text(p, o, value);
 	}

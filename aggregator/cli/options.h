@@ -31,6 +31,7 @@ enum verb_option {
 	OPTION_TIMEOUT,
 	OPTION_CA,
 	OPTION_NO_COLOR,
+	OPTION_EXPLAIN,
 	OPTION_HELP,
 	OPTION_COUNT,
 };
@@ -67,6 +68,7 @@ struct options {
 	bool watch, dry_run;
 	double timeout_s;
 	bool color; // on stdout
+	bool explain;
 	char server_text[256];
 	char **rest; // what is no option
 	int n_rest;

@@ -32,10 +32,12 @@ const struct verb verbs[] = {
 		"  petrel pods --limit 20\n"
 		"  petrel pods --node ip-10-0-3-7 -o wide\n"},
 	{"forecast", "what is expected, with its band and its honesty", forecast_any_verb,
-		OPTIONS_SERVER | OPTION(CLUSTER) | OPTION(KIND) | OPTION(HORIZON), "[GROUP]",
+		OPTIONS_SERVER | OPTION(CLUSTER) | OPTION(KIND) | OPTION(HORIZON) | OPTION(EXPLAIN),
+		"[GROUP]",
 		"  petrel forecast                            every group, at a glance\n"
 		"  petrel forecast web --horizon day\n"
 		"  petrel forecast prod/web -o wide           all nine quantiles\n"
+		"  petrel forecast web --explain              what was found in its history\n"
 		"  petrel forecast --input load.csv --step 300 --horizon 12\n"
 		"                                             of a file, without a server "
 		"(--input FILE --help)\n"},

@@ -58,7 +58,7 @@ _petrel() {
 	nodes) words=' --server --output --cluster --group --timeout --ca --no-color --help' ;;
 	groups) words=' --server --output --cluster --timeout --ca --no-color --help' ;;
 	pods) words=' --server --output --cluster --node --limit --timeout --ca --no-color --help' ;;
-	forecast) words=' --server --output --cluster --kind --horizon --timeout --ca --no-color --help' ;;
+	forecast) words=' --server --output --cluster --kind --horizon --timeout --ca --no-color --explain --help' ;;
 	backtest) words=' --output --help' ;;
 	decisions) words=' --server --output --cluster --group --limit --timeout --ca --no-color --help' ;;
 	plans) words=' --server --output --cluster --limit --timeout --ca --no-color --help' ;;

@@ -68,6 +68,7 @@ complete -c petrel -n '__fish_seen_subcommand_from forecast' -l horizon -x -a 'h
 complete -c petrel -n '__fish_seen_subcommand_from forecast' -l timeout -x -d 'give up after this time (default 10)'
 complete -c petrel -n '__fish_seen_subcommand_from forecast' -l ca -r -F -d 'CA of an https:// server (PEM)'
 complete -c petrel -n '__fish_seen_subcommand_from forecast' -l no-color -d 'no colours (also: NO_COLOR, or no terminal)'
+complete -c petrel -n '__fish_seen_subcommand_from forecast' -l explain -d 'what was found in the history: seasons, trend, outliers, steps'
 complete -c petrel -n '__fish_seen_subcommand_from forecast' -l help -s h -d 'this text'
 complete -c petrel -n '__fish_seen_subcommand_from backtest' -l output -s o -x -a 'table wide json' -d 'table, wide or json'
 complete -c petrel -n '__fish_seen_subcommand_from backtest' -l help -s h -d 'this text'

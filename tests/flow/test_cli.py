@@ -116,6 +116,14 @@ def test_something_else_on_that_port_is_told_apart():
     assert r.returncode == REFUSED and "not as Petrel's API" in r.stderr
 
 
+def test_a_forecast_is_explained_by_what_its_history_shows(server):
+    r = petrel("forecast", "spot", "--explain", url=server.url)
+    assert (r.returncode, r.stderr) == (OK, "")
+    assert "honesty" in r.stdout and "  seasons " in r.stdout and "  class " in r.stdout
+    o = json.loads(petrel("forecast", "spot", "--explain", "-o", "json", url=server.url).stdout)
+    assert o["forecast"]["name"] == "spot" and o["found"]["class"]
+
+
 def test_explain_takes_the_beginning_of_an_id(server):
     plan = json.loads(petrel("plans", "-o", "json", url=server.url).stdout)["items"][0]["id"]
     r = petrel("explain", plan[:12], url=server.url)
