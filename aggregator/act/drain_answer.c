@@ -115,10 +115,11 @@ static void answer_mark(
 		act->state = DRAIN_STEP_DONE;
 		act->done_ms = ds->now_ms;
 		d->inner->marked = true;
-		d->inner->replan |= d->kinds == 0; // withdrawn meanwhile: take it off again
 		if (!d->times.tainted_ms)
 			d->times.tainted_ms = ds->now_ms;
 		drain_tell(ds, d, "Cordon", "cordoned, tainted, out of load balancers");
+		if (d->kinds == 0) // withdrawn meanwhile: it is taken off again
+			drain_plan_again(ds, d, ds->now_ms);
 	} else if (a->r == -EACCES || a->r == -EINVAL) {
 		act->state = DRAIN_STEP_FAILED;
 		act->done_ms = ds->now_ms;

@@ -145,6 +145,7 @@ void drain_call(struct drains *ds, const struct call *c)
 	queued->ds = ds;
 	queued->begun_ms = ds->now_ms;
 	c->drain->inner->in_flight++;
+	c->drain->inner->busy += c->kind != CALL_TELL;
 	DL_APPEND(ds->queued, queued);
 	if (kinds[c->kind].audited)
 		write_intent(ds, queued);
@@ -408,6 +409,7 @@ static void answered(struct call *c, const struct answer *a)
 	ds->now_ms = ds->o.wall_ms(ds->o.arg);
 	DL_DELETE(ds->in_flight, c);
 	c->drain->inner->in_flight--;
+	c->drain->inner->busy -= c->kind != CALL_TELL;
 	ds->stats.calls_failed += a->r < 0 && a->r != -EBUSY;
 	if (kinds[c->kind].audited)
 		write_outcome(ds, c, a);
@@ -440,4 +442,21 @@ void drain_tell_warning(struct drains *ds, struct drain *d, const char *reason, 
 	struct call c = {.drain = d, .kind = CALL_TELL, .reason = reason, .warning = true};
 	text_copy(c.note, sizeof(c.note), note);
 	tell(ds, d, &c);
+}
+
+static const char *telling_reason(enum drain_kind k)
+{
+	static const char *const reasons[DRAIN_KIND_COUNT] = {"SpotInterruption",
+		"RebalanceRecommendation", "ScheduledEvent", "ASGLifecycle", "StateChange",
+		"ScheduledEvent", "DrainRequested"};
+	return reasons[k];
+}
+
+// Tells at the moment of the news, not after the drain.
+void drain_tell_news(struct drains *ds, struct drain *d)
+{
+	if (d->inner->told || !drain_may_act(ds, d))
+		return;
+	d->inner->told = true;
+	drain_tell_warning(ds, d, telling_reason(d->kind), d->text);
 }

@@ -198,7 +198,7 @@ static void close_acts(struct drains *ds, struct drain *d, const char *text)
 static void end_of_node(struct drains *ds, struct drain *d)
 {
 	char text[160];
-	if (d->inner->in_flight)
+	if (d->inner->busy)
 		return;
 	if (d->n_left == 0)
 		snprintf(text, sizeof(text), "every pod had gone before the node");
@@ -312,6 +312,6 @@ void drain_advance_end(struct drains *ds, struct drain *d, int64_t now_ms)
 	bool open = is_open(drain_find_act(d, DRAIN_STEP_WAIT_LB));
 	if (d->n_left == 0 && drain_find_act(d, DRAIN_STEP_WAIT_LB))
 		drain_set_phase(ds, d, open ? DRAIN_WAITING : DRAIN_FINISHING);
-	if (d->inner->in_flight == 0)
+	if (d->inner->busy == 0)
 		advance_conclusion(ds, d, now_ms);
 }

@@ -85,7 +85,7 @@ static void see_node(struct drain_view *v, const struct drain *d, const struct f
 	v->group = d->group;
 	v->zone = d->zone;
 	v->marked = d->inner->marked;
-	v->cordoned_by_us = d->inner->marked && d->inner->cordoned;
+	v->cordoned_by_us = d->inner->cordoned;
 	if (!n)
 		return;
 	v->karpenter = n->owner == KUBE_OWNER_KARPENTER;

@@ -191,6 +191,9 @@ static struct drain *new_drain(struct drains *ds, const struct fleet_node *n)
 	d->dry_run = in->cluster && in->cluster->dry_run;
 	d->number = ++ds->numbers;
 	copy_node(d, n);
+	// the cordon of an earlier drain of ours is no stranger's
+	struct drain_mark m;
+	in->cordoned = n->drain && drain_mark_parse(n->drain, &m) == 0 && m.cordoned;
 	return d;
 }
 
@@ -227,23 +230,6 @@ static int add_drain(struct drains *ds, struct drain *d)
 }
 
 // --- news -------------------------------------------------------------------------------------
-
-static const char *telling_reason(enum drain_kind k)
-{
-	static const char *const reasons[DRAIN_KIND_COUNT] = {"SpotInterruption",
-		"RebalanceRecommendation", "ScheduledEvent", "ASGLifecycle", "StateChange",
-		"ScheduledEvent", "DrainRequested"};
-	return reasons[k];
-}
-
-// Tells at the moment of the news, not after the drain.
-static void tell_news(struct drains *ds, struct drain *d)
-{
-	if (d->inner->told || !drain_may_act(ds, d))
-		return;
-	d->inner->told = true;
-	drain_tell_warning(ds, d, telling_reason(d->kind), d->text);
-}
 
 // The most urgent of what was heard, and the earliest of the deadlines that were given.
 static void sum_up(struct drain *d)
@@ -370,11 +356,31 @@ static int begin(
 	return r;
 }
 
+// A drain that was over before its notice was withdrawn has left its mark on the node.
+static struct drain *reopen(struct drains *ds, const struct fleet_node *f)
+{
+	for (struct drain *d = ds->list; d; d = d->next) {
+		if (strcmp(d->node_uid, f->uid) != 0 || strcmp(d->node, f->name) != 0 ||
+			strcmp(d->cluster, f->cluster) != 0)
+			continue;
+		if (!d->inner->marked)
+			return NULL;
+		d->phase = DRAIN_FINISHING;
+		d->ended_ms = 0;
+		HASH_ADD_KEYPTR(hh_node, ds->by_node, d->inner->node_key,
+			strlen(d->inner->node_key), d->inner);
+		return d;
+	}
+	return NULL;
+}
+
 static int place(
 	struct drains *ds, const struct fleet_node *f, const struct notice *n, struct drain **ret)
 {
 	struct drain *d = running_on(ds, f->cluster, f->name);
 	bool is_new = !d;
+	if (!d && n->withdrawn)
+		d = reopen(ds, f);
 	if (!d && n->withdrawn)
 		return 0; // nothing to take back
 	int r = d ? 0 : begin(ds, f, n, &d);
@@ -388,7 +394,7 @@ static int place(
 	if (r < 0)
 		return r;
 	drain_observe(ds, d, ds->now_ms);
-	tell_news(ds, d);
+	drain_tell_news(ds, d);
 	drain_advance(ds, d, ds->now_ms);
 	*ret = d;
 	return 0;
@@ -436,8 +442,8 @@ static struct drain *requested(struct drains *ds, const struct drain_request *r,
 	struct drain *d = new_drain(ds, f);
 	if (!d)
 		return NULL;
-	snprintf(event, sizeof(event), "%lld", (long long)now_ms);
-	notice_make_id(f->instance_id, NOTICE_KIND_COUNT, event, id);
+	int len = snprintf(event, sizeof(event), "operator/%lld", (long long)now_ms);
+	hash_sha256(event, (size_t)len, id); // a second request is a second drain
 	make_id(d, id);
 	text_copy(d->source, sizeof(d->source), "operator");
 	d->observed_ms = d->times.notice_ms = d->times.seen_ms = now_ms;
@@ -479,7 +485,7 @@ int drains_request(
 	if (failed < 0)
 		return failed;
 	failed = drain_plan_again(ds, d, now_ms);
-	tell_news(ds, d);
+	drain_tell_news(ds, d);
 	drain_advance(ds, d, now_ms);
 	*ret = d;
 	return failed;
@@ -562,7 +568,7 @@ void drains_tick(struct drains *ds, int64_t now_ms)
 	struct drain_inner *in, *next;
 	HASH_ITER (hh_node, ds->by_node, in, next) {
 		drain_observe(ds, in->drain, now_ms);
-		tell_news(ds, in->drain);
+		drain_tell_news(ds, in->drain);
 		drain_advance(ds, in->drain, now_ms);
 		if (drain_phase_ended(in->drain->phase))
 			count_end(ds, in->drain);

@@ -37,7 +37,8 @@ struct drain_inner {
 	int64_t heartbeat_ms, ask_state_ms, replacement_asked_ms;
 	bool instance_gone, node_gone;
 	uint64_t pods_change;
-	unsigned in_flight, act_numbers;
+	unsigned in_flight, busy; // busy: of them those that a drain waits for (no Events)
+	unsigned act_numbers;
 	UT_hash_handle hh_id, hh_node;
 	char node_key[64 + NAME_MAX_BYTES]; // cluster "/" node
 	struct drain *drain;
@@ -155,6 +156,8 @@ const char *call_kind_name(enum call_kind k);
 // Tells people: an Event on the node, and whoever on_telling() is.
 void drain_tell(struct drains *ds, struct drain *d, const char *reason, const char *note);
 void drain_tell_warning(struct drains *ds, struct drain *d, const char *reason, const char *note);
+
+void drain_tell_news(struct drains *ds, struct drain *d); // once
 
 // drain_answer.c
 struct answer {

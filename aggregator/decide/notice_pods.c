@@ -213,16 +213,9 @@ static void predict(
 	s->gone_by_ms = s->at_ms + (int64_t)s->grace_s * 1000;
 }
 
+// Planned wherever it is allowed: a budget may come, or be known to the server only.
 static void make_delete(struct making *m)
 {
-	bool budgets = false;
-	for (size_t i = 0; i < m->plan->n_steps; i++) {
-		const struct drain_step *s = &m->plan->steps[i];
-		budgets = budgets ||
-			  (s->kind == DRAIN_STEP_EVICT && m->view->pods[s->pod].n_budgets > 0);
-	}
-	if (!budgets)
-		return;
 	int64_t at_ms = delete_ms(m);
 	if (!at_ms) {
 		if (m->plan->n_blocking)
@@ -252,7 +245,8 @@ static void make_steps(struct making *m, const uint32_t *order, size_t n, struct
 		last_ms = gone_ms > last_ms ? gone_ms : last_ms;
 	}
 	m->plan->predicted_ms = known ? last_ms : 0;
-	make_delete(m);
+	if (n > 0)
+		make_delete(m);
 }
 
 void make_evictions(struct making *m)
