@@ -2,7 +2,6 @@
 #include "agent/deliver.h"
 
 #include "proto/base/rng.h"
-#include "proto/loop/nng_fix.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,9 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-// One message a second needs two of nng's task threads, not two per CPU; each costs 12 KiB and
-// wake-ups.
-enum { INBOX_ITEMS = 64, URL_BYTES = 320, NNG_CPUS = 1 };
+enum { INBOX_ITEMS = 64, URL_BYTES = 320 };
 
 struct deliver {
 	const struct agent_config *config;
@@ -65,7 +62,6 @@ int deliver_open(struct deliver **ret, const struct agent_config *c, struct why 
 		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
 	d->config = c;
 	d->changed = newest_change(c);
-	nng_fix_cpus(NNG_CPUS);
 	const struct tls_files files = files_of(c);
 	for (; d->n < c->aggregators.n && d->n < SEND_MAX_REPLICAS; d->n++) {
 		const char *host = c->aggregators.items[d->n];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two streams (samples, notices), each with its frames and, for every replica, a lane and a cursor.
+// Two streams (samples, notices), each with its frames and, for every replica and way, a lane and a
+// cursor.
 //
 // A cursor has one frame under way. Its receipt moves it on, a refusal skips the frame, and a
 // receipt that says "not stored" sends it again once the credit has passed. It never goes back:
-// what a replica once receipted is its own.
+// what a replica once receipted, whatever way it came, is its own.
 #include "agent/send/send.h"
 
 #include <errno.h>
@@ -24,13 +25,17 @@ enum {
 	OFFSET_MAX_RTT_MS = 500,
 };
 
+// Samples have the first way only.
+enum way { WAY_DATA, WAY_URGENT, WAYS };
+
 struct stream;
 struct cursor {
 	struct stream *stream;
-	struct lane_client *lane;
-	uint64_t next;      // to be sent
-	uint64_t receipted; // up to here
-	uint64_t under_way; // 0: none, or a hello
+	unsigned replica;
+	struct lane_client *lane; // NULL: not dialed yet
+	uint64_t next;            // to be sent
+	uint64_t receipted;       // up to here
+	uint64_t under_way;       // 0: none, or a hello
 	uint64_t asked_ns;
 	uint64_t not_before_ns; // credit
 	uint64_t refused;
@@ -43,15 +48,16 @@ struct stream {
 	enum frame_type type;
 	struct spool spool;
 	uint64_t sequence; // last one given out
-	struct cursor cursors[SEND_MAX_REPLICAS];
+	struct cursor cursors[WAYS][SEND_MAX_REPLICAS];
 };
 
 struct send {
 	struct send_options o;
+	struct inbox *inbox;
 	struct stream samples, notices;
 	struct buf body, frame;
 	struct buf receipt; // scratch
-	uv_timer_t credit_timer;
+	uv_timer_t credit_timer, urgent_timer;
 	int64_t wall_ms; // of the last sample
 	uint64_t wall_ns;
 	int open_handles;
@@ -64,15 +70,23 @@ static unsigned replicas(const struct stream *s)
 	return s->send->o.n_replicas;
 }
 
+// What a replica has, whatever way it came.
+static uint64_t receipted(const struct stream *s, unsigned replica)
+{
+	uint64_t data = s->cursors[WAY_DATA][replica].receipted;
+	uint64_t urgent = s->cursors[WAY_URGENT][replica].receipted;
+	return data > urgent ? data : urgent;
+}
+
 static void free_what_all_have(struct stream *s)
 {
 	uint64_t all = UINT64_MAX;
 	for (unsigned k = 0; k < replicas(s); k++) {
-		const struct cursor *c = &s->cursors[k];
-		if (c->receipted < all)
-			all = c->receipted;
-		if (c->receipted > s->spool.receipted)
-			s->spool.receipted = c->receipted;
+		uint64_t has = receipted(s, k);
+		if (has < all)
+			all = has;
+		if (has > s->spool.receipted)
+			s->spool.receipted = has;
 	}
 	if (replicas(s) > 0)
 		spool_free_through(&s->spool, all);
@@ -83,8 +97,11 @@ static void on_credit_timer(uv_timer_t *timer);
 static void advance(struct cursor *c, uint64_t now_ns)
 {
 	struct stream *s = c->stream;
-	if (lane_client_state(c->lane)->busy)
+	if (!c->lane || lane_client_state(c->lane)->busy)
 		return;
+	uint64_t has = receipted(s, c->replica);
+	if (c->next <= has)
+		c->next = has + 1;
 	const struct spool_frame *f = spool_find(&s->spool, c->next);
 	if (!f)
 		return;
@@ -107,8 +124,9 @@ static void advance(struct cursor *c, uint64_t now_ns)
 static void advance_all(struct send *s, uint64_t now_ns)
 {
 	for (unsigned k = 0; k < s->o.n_replicas; k++) {
-		advance(&s->notices.cursors[k], now_ns);
-		advance(&s->samples.cursors[k], now_ns);
+		advance(&s->notices.cursors[WAY_DATA][k], now_ns);
+		advance(&s->notices.cursors[WAY_URGENT][k], now_ns);
+		advance(&s->samples.cursors[WAY_DATA][k], now_ns);
 	}
 }
 
@@ -136,7 +154,7 @@ static void use_receipt(struct cursor *c, const struct receipt *r, uint64_t now_
 	if (c->under_way == 0)
 		return; // a hello
 	if (r->refused) {
-		c->refused++;
+		c->refused += c->under_way > receipted(c->stream, c->replica);
 		c->receipted = c->under_way;
 	} else if (r->contiguous >= c->under_way) {
 		// never beyond what was sent: a receipt cannot speak for frames to come
@@ -187,7 +205,8 @@ static int push(struct stream *s, uint64_t now_ns)
 
 static void say_hello(struct send *s, struct cursor *c, uint64_t now_ns)
 {
-	if (c->asked_ns + (uint64_t)HELLO_MS * 1000000 > now_ns || lane_client_state(c->lane)->busy)
+	if (!c->lane || c->asked_ns + (uint64_t)HELLO_MS * 1000000 > now_ns ||
+		lane_client_state(c->lane)->busy)
 		return;
 	struct frame f = {.type = FRAME_HELLO, .sequence = 1};
 	memcpy(f.boot_id, s->o.boot_id, sizeof(f.boot_id));
@@ -218,7 +237,7 @@ int send_sample(struct send *s, struct sample *sample, uint64_t now_ns)
 		r = push(stream, now_ns);
 	advance_all(s, now_ns);
 	for (unsigned k = 0; k < s->o.n_replicas; k++)
-		say_hello(s, &s->notices.cursors[k], now_ns);
+		say_hello(s, &s->notices.cursors[WAY_URGENT][k], now_ns);
 	return r;
 }
 
@@ -233,6 +252,44 @@ static bool has_room(struct stream *s)
 	return true;
 }
 
+static int dial(struct cursor *c, const char *url, struct why *why)
+{
+	const struct send *s = c->stream->send;
+	const struct lane_client_options o = {.url = url,
+		.tls = s->o.replicas[c->replica].tls,
+		.resend_ms = s->o.resend_ms,
+		.on_receipt = on_receipt,
+		.arg = c};
+	return lane_client_start(&c->lane, s->inbox, &o, why);
+}
+
+// Where it fails for want of memory there is the other way, and the next notice tries again.
+static void dial_urgent_lane(struct send *s, unsigned replica)
+{
+	struct why why;
+	struct cursor *c = &s->notices.cursors[WAY_URGENT][replica];
+	if (!c->lane)
+		(void)dial(c, s->o.replicas[replica].urgent_url, &why);
+}
+
+static void on_urgent_timer(uv_timer_t *timer)
+{
+	struct send *s = timer->data;
+	for (unsigned k = 0; k < s->o.n_replicas; k++)
+		if (receipted(&s->notices, k) < s->notices.sequence)
+			dial_urgent_lane(s, k);
+	advance_all(s, uv_hrtime());
+}
+
+static void watch_notices(struct send *s)
+{
+	for (unsigned k = 0; k < s->o.n_replicas; k++)
+		if (!lane_client_state(s->samples.cursors[WAY_DATA][k].lane)->connected)
+			dial_urgent_lane(s, k);
+	if (!uv_is_active((uv_handle_t *)&s->urgent_timer))
+		uv_timer_start(&s->urgent_timer, on_urgent_timer, SEND_URGENT_MS, 0);
+}
+
 int send_notice(struct send *s, const struct notice *n, uint64_t now_ns)
 {
 	struct stream *stream = &s->notices;
@@ -243,6 +300,7 @@ int send_notice(struct send *s, const struct notice *n, uint64_t now_ns)
 	int r = notice_encode(n, &s->body);
 	if (r == 0)
 		r = push(stream, now_ns);
+	watch_notices(s);
 	advance_all(s, now_ns);
 	return r;
 }
@@ -258,8 +316,8 @@ void send_status(const struct send *s, struct send_status *ret)
 		.n_replicas = s->o.n_replicas,
 	};
 	for (unsigned k = 0; k < s->o.n_replicas; k++) {
-		const struct cursor *data = &s->samples.cursors[k];
-		const struct cursor *urgent = &s->notices.cursors[k];
+		const struct cursor *data = &s->samples.cursors[WAY_DATA][k];
+		const struct stream *notices = &s->notices;
 		const struct lane_client_state *state = lane_client_state(data->lane);
 		ret->replicas[k] = (struct send_replica_status){
 			.connected = state->connected,
@@ -267,31 +325,32 @@ void send_status(const struct send *s, struct send_status *ret)
 			.contiguous = data->receipted,
 			.clock_offset_ms = data->offset_ms,
 			.clock_offset_known = data->offset_known,
-			.refused = data->refused + urgent->refused,
+			.refused = data->refused + notices->cursors[WAY_DATA][k].refused +
+				   notices->cursors[WAY_URGENT][k].refused,
 		};
 	}
 }
 
-static int start_stream(struct stream *s, struct inbox *inbox, struct why *why)
+static void init_cursors(struct stream *s)
 {
-	const struct send_options *o = &s->send->o;
-	for (unsigned k = 0; k < o->n_replicas; k++) {
-		struct cursor *c = &s->cursors[k];
-		const struct send_replica *replica = &o->replicas[k];
-		c->stream = s;
-		c->next = 1;
-		const struct lane_client_options lane = {
-			.url = s->type == FRAME_NOTICE ? replica->urgent_url : replica->data_url,
-			.tls = replica->tls,
-			.resend_ms = o->resend_ms,
-			.on_receipt = on_receipt,
-			.arg = c,
-		};
-		int r = lane_client_start(&c->lane, inbox, &lane, why);
-		if (r < 0)
-			return r;
+	for (int way = 0; way < WAYS; way++)
+		for (unsigned k = 0; k < SEND_MAX_REPLICAS; k++)
+			s->cursors[way][k] = (struct cursor){.stream = s, .replica = k, .next = 1};
+}
+
+static int start_lanes(struct send *s, struct why *why)
+{
+	int r = 0;
+	for (unsigned k = 0; r == 0 && k < s->o.n_replicas; k++) {
+		struct cursor *data = &s->samples.cursors[WAY_DATA][k];
+		struct cursor *beside = &s->notices.cursors[WAY_DATA][k];
+		const struct lane_client_options o = {
+			.resend_ms = s->o.resend_ms, .on_receipt = on_receipt, .arg = beside};
+		r = dial(data, s->o.replicas[k].data_url, why);
+		if (r == 0)
+			r = lane_client_share(&beside->lane, data->lane, &o, why);
 	}
-	return 0;
+	return r;
 }
 
 static void on_closed(void *arg)
@@ -321,6 +380,8 @@ static int init(struct send *s, const struct send_options *o)
 	s->o.spool_ms = o->spool_ms ? o->spool_ms : SPOOL_MS;
 	s->samples = (struct stream){.send = s, .type = FRAME_SAMPLE};
 	s->notices = (struct stream){.send = s, .type = FRAME_NOTICE};
+	init_cursors(&s->samples);
+	init_cursors(&s->notices);
 	buf_init(&s->body, FRAME_MAX_BODY_BYTES);
 	buf_init(&s->frame, 2 * FRAME_MAX_BODY_BYTES);
 	buf_init(&s->receipt, FRAME_MAX_BODY_BYTES);
@@ -338,14 +399,14 @@ int send_start(
 	if (!s)
 		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
 	uv_timer_init(inbox_loop(inbox), &s->credit_timer);
-	s->credit_timer.data = s;
+	uv_timer_init(inbox_loop(inbox), &s->urgent_timer);
+	s->credit_timer.data = s->urgent_timer.data = s;
+	s->inbox = inbox;
 	int r = init(s, o);
 	if (r < 0)
 		why_set(why, r, WHY_RETRY, "no memory for the spool");
 	if (r == 0)
-		r = start_stream(&s->notices, inbox, why);
-	if (r == 0)
-		r = start_stream(&s->samples, inbox, why);
+		r = start_lanes(s, why);
 	if (r < 0) {
 		send_stop(s, NULL, NULL);
 		return r;
@@ -356,17 +417,22 @@ int send_start(
 
 void send_stop(struct send *s, void (*on_stopped)(void *arg), void *arg)
 {
-	struct stream *streams[] = {&s->notices, &s->samples};
+	struct cursor *all[3 * SEND_MAX_REPLICAS];
+	unsigned n = 0;
+	// those that share a connection before those that have it
+	for (unsigned k = 0; k < s->o.n_replicas; k++) {
+		all[n++] = &s->notices.cursors[WAY_DATA][k];
+		all[n++] = &s->notices.cursors[WAY_URGENT][k];
+		all[n++] = &s->samples.cursors[WAY_DATA][k];
+	}
 	s->on_stopped = on_stopped;
 	s->on_stopped_arg = arg;
-	s->open_handles = 1;
-	for (int k = 0; k < 2; k++)
-		for (unsigned r = 0; r < s->o.n_replicas; r++)
-			if (streams[k]->cursors[r].lane)
-				s->open_handles++;
-	for (int k = 0; k < 2; k++)
-		for (unsigned r = 0; r < s->o.n_replicas; r++)
-			if (streams[k]->cursors[r].lane)
-				lane_client_stop(streams[k]->cursors[r].lane, on_closed, s);
+	s->open_handles = 2;
+	for (unsigned i = 0; i < n; i++)
+		s->open_handles += all[i]->lane != NULL;
+	for (unsigned i = 0; i < n; i++)
+		if (all[i]->lane)
+			lane_client_stop(all[i]->lane, on_closed, s);
 	uv_close((uv_handle_t *)&s->credit_timer, on_timer_closed);
+	uv_close((uv_handle_t *)&s->urgent_timer, on_timer_closed);
 }

@@ -4,9 +4,9 @@
 // Why REQ/REP: a sent message is not a stored one (a killed receiver of PUSH lost 1,481 of 8,000);
 // here every request is answered by a receipt, and nng repeats it until then. A lane carries opaque
 // messages; what is in them is proto/wire's business.
-// Limits: a message is at most max_message_bytes, a client has one request under way, the server
-// answers `contexts` at the same time and stops reading beyond. A peer that breaks a rule loses its
-// connection and is counted; nobody else notices.
+// Limits: a message is at most max_message_bytes, a client has one request under way (and each that
+// shares its connection one more), the server answers `contexts` at the same time and stops reading
+// beyond. A peer that breaks a rule loses its connection and is counted; nobody else notices.
 // Ownership: data is borrowed for the call, a peer until on_peer(false) has returned. Thread: all
 // functions and callbacks on the loop; nng's threads only push into the inbox. nng 1.5.2 must not
 // close sockets while it runs (c-stack 1.9): lanes live as long as the process, _stop() is for its
@@ -102,6 +102,11 @@ struct lane_client_state {
 };
 // Starts dialing in the background; an address that does not answer is not an error.
 int lane_client_start(struct lane_client **ret, struct inbox *inbox,
+	const struct lane_client_options *o, struct why *why);
+// A second client over the connection of another one: its requests do not wait for those of the
+// other, and there is no second handshake and no second connection's memory. Of o only resend_ms,
+// max_message_bytes, on_receipt and arg count. Stopped before the other.
+int lane_client_share(struct lane_client **ret, struct lane_client *of,
 	const struct lane_client_options *o, struct why *why);
 // Copies the message and sends it as soon as a connection stands. -EBUSY: one is under way;
 // -EMSGSIZE: over max_message_bytes, never sent.

@@ -30,11 +30,12 @@ struct lane_client {
 	struct lane_client_options o;
 	struct inbox *inbox;
 	uv_loop_t *loop;
+	struct lane_client *of; // whose connection it uses; NULL: its own
 	nng_socket socket;
 	nng_ctx ctx;
 	nng_aio *aio;
 	bool opened, receiving;
-	bool reserved;
+	size_t reserved; // of the inbox
 	struct inbox_item receipt_item, pipe_item;
 	uv_timer_t dead_timer;
 	uint64_t asked_ms, up_ms; // loop time
@@ -154,11 +155,12 @@ int lane_client_send(struct lane_client *c, const void *data, size_t len)
 
 const struct lane_client_state *lane_client_state(struct lane_client *c)
 {
-	pthread_mutex_lock(&c->mutex);
-	c->state.connected = c->pipe != 0;
-	c->state.connects = c->connects;
-	c->state.disconnects = c->disconnects;
-	pthread_mutex_unlock(&c->mutex);
+	struct lane_client *owner = c->of ? c->of : c;
+	pthread_mutex_lock(&owner->mutex);
+	c->state.connected = owner->pipe != 0;
+	c->state.connects = owner->connects;
+	c->state.disconnects = owner->disconnects;
+	pthread_mutex_unlock(&owner->mutex);
 	return &c->state;
 }
 
@@ -187,6 +189,14 @@ static int start_dialer(struct lane_client *c)
 	return e ? e : nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
 }
 
+static int open_context(struct lane_client *c, nng_socket socket)
+{
+	int e = nng_aio_alloc(&c->aio, on_aio, c);
+	if (e == 0)
+		e = nng_ctx_open(&c->ctx, socket);
+	return e ? e : nng_ctx_set_ms(c->ctx, NNG_OPT_REQ_RESENDTIME, (nng_duration)c->o.resend_ms);
+}
+
 static int open_socket(struct lane_client *c)
 {
 	int e = nng_req0_open(&c->socket);
@@ -197,8 +207,7 @@ static int open_socket(struct lane_client *c)
 		(e = nng_pipe_notify(c->socket, NNG_PIPE_EV_REM_POST, on_pipe, c)) ||
 		(e = nng_socket_set_size(
 			 c->socket, NNG_OPT_RECVMAXSZ, LANE_MAX_REPLY_BYTES + REQUEST_ID_BYTES)) ||
-		(e = nng_aio_alloc(&c->aio, on_aio, c)) || (e = nng_ctx_open(&c->ctx, c->socket)) ||
-		(e = nng_ctx_set_ms(c->ctx, NNG_OPT_REQ_RESENDTIME, (nng_duration)c->o.resend_ms)))
+		(e = open_context(c, c->socket)))
 		return e;
 	return start_dialer(c);
 }
@@ -207,6 +216,8 @@ static void close_all(struct lane_client *c)
 {
 	if (c->opened)
 		nng_close(c->socket);
+	else if (c->of)
+		nng_ctx_close(c->ctx); // nothing, if it was never opened
 	if (c->aio) {
 		nng_aio_stop(c->aio);
 		inbox_remove(c->inbox, &c->receipt_item);
@@ -215,8 +226,7 @@ static void close_all(struct lane_client *c)
 		nng_aio_free(c->aio);
 	}
 	inbox_remove(c->inbox, &c->pipe_item);
-	if (c->reserved)
-		inbox_release(c->inbox, 2);
+	inbox_release(c->inbox, c->reserved);
 	pthread_mutex_destroy(&c->mutex);
 	tls_free(c->o.tls);
 }
@@ -251,7 +261,7 @@ int lane_client_start(struct lane_client **ret, struct inbox *inbox,
 	nng_fix_init();
 	init(c, inbox, o);
 	int r = inbox_reserve(inbox, 2), e = 0;
-	c->reserved = r == 0;
+	c->reserved = r == 0 ? 2 : 0;
 	if (r == 0)
 		e = open_socket(c);
 	if (r < 0 || e != 0) {
@@ -265,6 +275,33 @@ int lane_client_start(struct lane_client **ret, struct inbox *inbox,
 	c->dead_timer.data = c;
 	uint64_t period = c->o.dead_ms / 4 + 1;
 	uv_timer_start(&c->dead_timer, on_dead_timer, period, period);
+	*ret = c;
+	return 0;
+}
+
+int lane_client_share(struct lane_client **ret, struct lane_client *of,
+	const struct lane_client_options *o, struct why *why)
+{
+	struct lane_client_options own = *o;
+	struct lane_client *c = calloc(1, sizeof(*c));
+	if (!c)
+		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
+	own.tls = NULL;
+	own.on_connected = NULL;
+	init(c, of->inbox, &own);
+	c->of = of;
+	int r = inbox_reserve(of->inbox, 1), e = 0;
+	c->reserved = r == 0 ? 1 : 0;
+	if (r == 0)
+		e = open_context(c, of->socket);
+	if (r < 0 || e != 0) {
+		close_all(c);
+		free(c);
+		return why_set(why, r < 0 ? r : nng_fix_errno(e), WHY_RETRY,
+			"cannot share a connection: %s", e ? nng_strerror(e) : strerror(-r));
+	}
+	uv_timer_init(c->loop, &c->dead_timer); // its connection's owner watches it
+	c->dead_timer.data = c;
 	*ret = c;
 	return 0;
 }

@@ -5,7 +5,6 @@
 #include <nng/nng.h>
 #include <nng/supplemental/tls/tls.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -93,11 +92,7 @@ void __wrap_nng_stream_send(void *stream, void *aio)
 static long believed_cpus(void)
 {
 	unsigned n = atomic_load(&cpus);
-	if (n > 0)
-		return n;
-	cpu_set_t set;
-	int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-	return count < 1 ? 1 : count > NNG_FIX_MAX_CPUS ? NNG_FIX_MAX_CPUS : count;
+	return n > 0 ? n : NNG_FIX_CPUS;
 }
 
 long __real_sysconf(int name);

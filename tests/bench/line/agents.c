@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// N real senders (agent/send over TLS, a certificate each, data and urgent lane each) in one
-// process, one sample a second each, against bench_aggregator in another: steady, one flooding,
-// restarted. usage: bench_agents N SECONDS AGGREGATOR-PROGRAM
+// N real senders (agent/send over TLS, a certificate each) in one process, one sample a second
+// each, against bench_aggregator in another: steady, notices from many at once, restarted, and with
+// a client without manners in a third process.
+// usage: bench_agents N SECONDS AGGREGATOR-PROGRAM
 #include "agent/send/send.h"
 #include "proto/base/clock.h"
 #include "proto/base/rng.h"
@@ -17,7 +18,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-enum { PODS = 30, FLOOD_CONTEXTS = 64, MAX_LATENCIES = 2000000 };
+enum { PODS = 30, FLOOD_CONTEXTS = 64, MAX_LATENCIES = 2000000, NOTICES = 1000 };
 
 struct agent {
 	struct send *send;
@@ -35,8 +36,9 @@ static struct sample *sample;
 static struct rng rng;
 static struct test_ca ca;
 static struct test_cert server_cert;
-static const char *program;
-static pid_t aggregator;
+static struct test_cert flood_cert; // agent 0's
+static const char *program, *own_program;
+static pid_t aggregator, flooder;
 static uint64_t *latencies_us;
 static size_t n_latencies;
 static const char *const data_port = "27450", *const urgent_port = "27451";
@@ -105,11 +107,11 @@ static uint64_t proc_number(const char *file, const char *key)
 	return value;
 }
 
-static uint64_t cpu_ns(void)
+static uint64_t cpu_ns(pid_t pid)
 {
 	clockid_t id;
 	struct timespec t = {0};
-	if (clock_getcpuclockid(aggregator, &id) == 0)
+	if (clock_getcpuclockid(pid, &id) == 0)
 		clock_gettime(id, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -199,9 +201,12 @@ static void measure(const char *what, unsigned seconds, double cpu_budget)
 {
 	char name[96];
 	n_latencies = 0;
-	uint64_t cpu = cpu_ns(), start = clock_mono_ns();
+	uint64_t cpu = cpu_ns(aggregator), own = cpu_ns(getpid()), start = clock_mono_ns();
 	run_for(seconds * 1000);
-	double core = (double)(cpu_ns() - cpu) / (double)(clock_mono_ns() - start);
+	double elapsed = (double)(clock_mono_ns() - start);
+	double core = (double)(cpu_ns(aggregator) - cpu) / elapsed;
+	fprintf(stderr, "%s: the agents used %.2f cores\n", what,
+		(double)(cpu_ns(getpid()) - own) / elapsed);
 	qsort(latencies_us, n_latencies, sizeof(*latencies_us), by_value);
 	snprintf(name, sizeof(name), "%s, aggregator CPU", what);
 	figure(name, core, "cores", cpu_budget);
@@ -227,18 +232,24 @@ static void on_flood(void *arg)
 	nng_ctx_send(*(nng_ctx *)aio[1], aio[0]);
 }
 
-static void start_flood(void)
+// Its whole process: agents and aggregator each have their own, so that it is seen who starves.
+static int flood(char **files)
 {
 	static nng_aio *aio[FLOOD_CONTEXTS][2];
 	static nng_ctx ctx[FLOOD_CONTEXTS];
+	const struct tls_files own = {.ca = files[0], .cert = files[1], .key = files[2]};
+	struct why why;
+	struct tls *tls;
 	nng_socket s;
 	nng_dialer d;
 	nng_tls_config *config;
 	char url[64];
+	if (tls_new(&tls, TLS_CLIENT, &own, "localhost", &why) < 0)
+		return 1;
 	snprintf(url, sizeof(url), "tls+tcp://127.0.0.1:%s", data_port);
 	nng_req0_open(&s);
 	nng_dialer_create(&d, s, url);
-	tls_engine_config(agents[0].tls, &config);
+	tls_engine_config(tls, &config);
 	nng_dialer_set_ptr(d, NNG_OPT_TLS_CONFIG, config);
 	nng_dialer_set_ms(d, NNG_OPT_RECONNMINT, 10);
 	nng_dialer_start(d, NNG_FLAG_NONBLOCK);
@@ -251,6 +262,69 @@ static void start_flood(void)
 		nng_aio_set_msg(aio[k][0], m);
 		nng_ctx_send(ctx[k], aio[k][0]);
 	}
+	pause();
+	return 0;
+}
+
+static void start_flood(void)
+{
+	char *args[] = {
+		(char *)own_program, "flood", ca.path, flood_cert.cert, flood_cert.key, NULL};
+	if (posix_spawn(&flooder, own_program, NULL, NULL, args, environ) != 0) {
+		perror(own_program);
+		exit(1);
+	}
+}
+
+static void stop_flood(void)
+{
+	double core = (double)cpu_ns(flooder) / 1e9;
+	fprintf(stderr, "the flooder used %.2f s of CPU\n", core);
+	kill(flooder, SIGKILL);
+	waitpid(flooder, NULL, 0);
+}
+
+static struct notice some_notice(unsigned index)
+{
+	struct notice x = {.kind = NOTICE_SPOT_ITN,
+		.cluster = "bench",
+		.instance_id = "i-1",
+		.source = "imds",
+		.observed_ms = clock_wall_ms(),
+		.deadline_ms = clock_wall_ms() + 120000};
+	snprintf(x.node, sizeof(x.node), "node-%u", index);
+	snprintf(x.event_id, sizeof(x.event_id), "%s", x.node);
+	notice_make_id(x.instance_id, x.kind, x.event_id, x.id);
+	return x;
+}
+
+// Many nodes have a notice at once, while all go on sending samples.
+static void notices(void)
+{
+	static bool receipted[NOTICES];
+	unsigned n = n_agents < NOTICES ? n_agents : NOTICES;
+	uint64_t start = clock_mono_ns();
+	n_latencies = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct notice x = some_notice(i);
+		send_notice(agents[i].send, &x, clock_mono_ns());
+	}
+	while (n_latencies < n && clock_mono_ns() - start < 30000000000ull) {
+		run_for(5);
+		for (unsigned i = 0; i < n; i++) {
+			struct send_status st;
+			send_status(agents[i].send, &st);
+			if (receipted[i] || st.notices > 0)
+				continue;
+			receipted[i] = true;
+			latencies_us[n_latencies++] = (clock_mono_ns() - start) / 1000;
+		}
+	}
+	char name[96];
+	snprintf(name, sizeof(name), "%u notices at once, until half are receipted", n);
+	figure(name, n_latencies ? (double)latencies_us[n_latencies / 2] / 1000 : -1, "ms", -1);
+	snprintf(name, sizeof(name), "%u notices at once, until all are receipted", n);
+	figure(name, n_latencies < n ? -1 : (double)latencies_us[n - 1] / 1000, "ms", 5000);
 }
 
 static void start_agents(void)
@@ -261,6 +335,8 @@ static void start_agents(void)
 		char san[64], data[64], urgent[64];
 		snprintf(san, sizeof(san), "URI:petrel://bench/node-%u", i);
 		struct test_cert cert = test_issue(&ca, "node", san, false);
+		if (i == 0)
+			flood_cert = cert;
 		struct tls_files files = test_files(&ca, &cert, NULL);
 		if (tls_new(&agents[i].tls, TLS_CLIENT, &files, "localhost", &why) < 0) {
 			fprintf(stderr, "%s\n", why.text);
@@ -299,7 +375,7 @@ static void restart(void)
 	start_aggregator();
 	double all = until_all(up, 60);
 	figure("restart, until all have a receipt again", all, "s", 30);
-	figure("restart, handshakes", all > 0 ? 2 * n_agents / all : 0, "1/s", -1);
+	figure("restart, handshakes", all > 0 ? n_agents / all : 0, "1/s", -1);
 	figure("restart, aggregator peak RSS", (double)proc_number("status", "VmHWM:") / 1024,
 		"MiB", 300);
 	fprintf(stderr, "down for %.1f s\n", (double)(up - start) / 1e9);
@@ -310,14 +386,16 @@ int main(int argc, char **argv)
 	uint64_t n, seconds;
 	uv_timer_t tick, wake;
 	struct rlimit files = {65536, 65536};
+	if (argc == 5 && strcmp(argv[1], "flood") == 0)
+		return flood(argv + 2);
 	if (argc != 4 || text_to_u64(argv[1], &n) < 0 || text_to_u64(argv[2], &seconds) < 0 || !n)
 		return 2;
 	setrlimit(RLIMIT_NOFILE, &files);
 	n_agents = (unsigned)n;
 	program = argv[3];
+	own_program = argv[0];
 	rng_init(&rng, 1);
 	latencies_us = malloc(MAX_LATENCIES * sizeof(*latencies_us));
-	nng_fix_cpus(2);
 	uv_loop_init(&loop);
 	uv_timer_init(&loop, &wake);
 	uv_timer_start(&wake, on_wake, 10, 10);
@@ -335,14 +413,16 @@ int main(int argc, char **argv)
 	uv_timer_start(&tick, on_tick, 1, 1);
 	figure("start, until all have a receipt", until_all(start, 120), "s", -1);
 	run_for(3000);
-	measure("steady", (unsigned)seconds, n_agents <= 5000 ? 1 : -1);
+	measure("steady", (unsigned)seconds, 1);
 	double rss = (double)proc_number("status", "VmRSS:");
 	figure("aggregator RSS", rss / 1024, "MiB", 300);
-	figure("aggregator RSS per agent, two lanes", (rss - (double)empty) / n_agents, "KiB", -1);
+	figure("aggregator RSS per agent", (rss - (double)empty) / n_agents, "KiB", -1);
 	restart();
 	run_for(3000);
 	start_flood();
 	measure("one floods", (unsigned)seconds / 2 + 1, -1);
+	stop_flood();
+	notices();
 	figure("samples lost", (double)count_lost(), "", 0);
 	stop_aggregator();
 	test_ca_done(&ca);

@@ -322,8 +322,10 @@ static void notices_are_refused_rather_than_forgotten(void **state)
 {
 	struct rig rig;
 	rig_init(&rig, (struct send_options){0});
-	stop_lane(&rig, 0, URGENT);
-	stop_lane(&rig, 1, URGENT);
+	for (unsigned k = 0; k < REPLICAS; k++) {
+		stop_lane(&rig, k, DATA);
+		stop_lane(&rig, k, URGENT);
+	}
 	wait_ms(&rig, 100);
 	struct notice n;
 	for (unsigned k = 0; k < SEND_MAX_NOTICES; k++) {
@@ -337,6 +339,83 @@ static void notices_are_refused_rather_than_forgotten(void **state)
 	wait_ms(&rig, 300);
 	// one replica has them: the oldest make room
 	assert_int_equal(send_notice(rig.send, &n, uv_hrtime()), 0);
+	rig_done(&rig);
+}
+
+static void the_urgent_lane_is_dialed_only_for_a_notice_without_a_receipt(void **state)
+{
+	struct rig rig;
+	rig_init(&rig, (struct send_options){0});
+	give(&rig, 3);
+	assert_true(settles(&rig, 0, 0));
+	struct notice n = some_notice(1);
+	assert_int_equal(send_notice(rig.send, &n, uv_hrtime()), 0);
+	assert_true(settles(&rig, 0, 0));
+	wait_ms(&rig, 2 * SEND_URGENT_MS);
+	assert_int_equal(lane_server_counters(rig.aggregators[0].lanes[URGENT])->connected, 0);
+	rig.aggregators[0].hold_ms = 3 * SEND_URGENT_MS;
+	n = some_notice(2);
+	assert_int_equal(send_notice(rig.send, &n, uv_hrtime()), 0);
+	for (int k = 0; k < 200 && !lane_server_peers(rig.aggregators[0].lanes[URGENT]); k++)
+		wait_ms(&rig, 10);
+	assert_int_equal(lane_server_peers(rig.aggregators[0].lanes[URGENT]), 1);
+	rig_done(&rig);
+}
+
+static void a_notice_arrives_also_where_no_urgent_lane_can_be_had(void **state)
+{
+	struct rig rig;
+	rig_init(&rig, (struct send_options){0});
+	for (unsigned k = 0; k < REPLICAS; k++) {
+		stop_lane(&rig, k, URGENT);
+		rig.aggregators[k].hold_ms = 400;
+	}
+	give(&rig, 20); // a sample is under way all the time
+	wait_ms(&rig, 200);
+	struct notice n = some_notice(1);
+	assert_int_equal(send_notice(rig.send, &n, uv_hrtime()), 0);
+	for (unsigned k = 0; k < REPLICAS; k++) {
+		assert_true(until(&rig, &rig.aggregators[k].n_seen[FRAME_NOTICE], 1, 3000));
+		assert_true(*samples_at(&rig, k) < 10);
+	}
+	rig_done(&rig);
+}
+
+static void a_notice_arrives_also_where_the_data_lane_is_dead(void **state)
+{
+	struct rig rig;
+	struct send_status st;
+	rig_init(&rig, (struct send_options){0});
+	for (unsigned k = 0; k < REPLICAS; k++)
+		stop_lane(&rig, k, DATA);
+	wait_ms(&rig, 50);
+	struct notice n = some_notice(1);
+	assert_int_equal(send_notice(rig.send, &n, uv_hrtime()), 0);
+	for (unsigned k = 0; k < REPLICAS; k++)
+		assert_true(until(&rig, &rig.aggregators[k].n_seen[FRAME_NOTICE], 1, 3000));
+	assert_true(settles(&rig, 0, 0));
+	send_status(rig.send, &st);
+	assert_int_equal(st.notices, 0);
+	rig_done(&rig);
+}
+
+static void a_notice_refused_both_ways_is_refused_once(void **state)
+{
+	struct rig rig;
+	struct send_status st;
+	rig_init(&rig, (struct send_options){0});
+	rig.aggregators[0].refuse = EINVAL;
+	give(&rig, 1);
+	assert_true(settles(&rig, 0, 0));
+	rig.aggregators[0].hold_ms = 2 * SEND_URGENT_MS;
+	struct notice n = some_notice(1);
+	assert_int_equal(send_notice(rig.send, &n, uv_hrtime()), 0);
+	assert_true(until(&rig, &rig.aggregators[0].n_seen[FRAME_NOTICE], 2, 5000));
+	assert_true(settles(&rig, 0, 0));
+	wait_ms(&rig, 3 * SEND_URGENT_MS);
+	send_status(rig.send, &st);
+	assert_int_equal(st.replicas[0].refused, 2); // the sample, too
+	assert_int_equal(rig.aggregators[0].n_seen[FRAME_NOTICE], 2);
 	rig_done(&rig);
 }
 
@@ -392,7 +471,12 @@ static void a_silent_urgent_lane_proves_itself(void **state)
 {
 	struct rig rig;
 	rig_init(&rig, (struct send_options){0});
-	give(&rig, 1);
+	struct notice n = some_notice(1);
+	rig.aggregators[0].hold_ms = 2 * SEND_URGENT_MS;
+	send_notice(rig.send, &n, uv_hrtime());
+	wait_ms(&rig, 4 * SEND_URGENT_MS);
+	rig.aggregators[0].hold_ms = 0;
+	send_sample(rig.send, rig.sample, uv_hrtime() + 16000000000ull);
 	assert_true(until(&rig, &rig.aggregators[0].n_seen[FRAME_HELLO], 1, 5000));
 	rig_done(&rig);
 }
@@ -407,6 +491,10 @@ int main(void)
 		cmocka_unit_test(samples_expire_by_age),
 		cmocka_unit_test(notices_overtake_samples_and_reach_every_replica),
 		cmocka_unit_test(notices_are_refused_rather_than_forgotten),
+		cmocka_unit_test(the_urgent_lane_is_dialed_only_for_a_notice_without_a_receipt),
+		cmocka_unit_test(a_notice_arrives_also_where_no_urgent_lane_can_be_had),
+		cmocka_unit_test(a_notice_arrives_also_where_the_data_lane_is_dead),
+		cmocka_unit_test(a_notice_refused_both_ways_is_refused_once),
 		cmocka_unit_test(a_refused_sample_is_skipped_and_the_next_one_sent),
 		cmocka_unit_test(a_sample_not_stored_is_sent_again_after_its_credit),
 		cmocka_unit_test(an_answer_that_is_no_receipt_loses_nothing),
