@@ -64,7 +64,7 @@ static bool always_busy(const struct saturation_input *in)
 	// before 5.13 there is no "full" of a cgroup's CPU; for one task it is the same as "some"
 	double full = in->full_us < 0 ? some : (double)in->full_us / window_us;
 	double running = known(in->usage_ns) / (double)in->window_ns / cpus_in_use(in, full);
-	return some >= least_wait && running + full >= busy_share;
+	return some >= least_wait && running + full >= busy_share * (1 - in->stolen_share);
 }
 
 struct saturation saturation_of_cgroup(const struct saturation_input *in)

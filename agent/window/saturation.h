@@ -11,7 +11,8 @@
 //   throttled; busy:  per CPU in use, the share of the time with a task of ours running (usage)
 //   plus the share
 //          with tasks of ours runnable but none running (PSI cpu "full": throttled or behind
-//          others) fills the window, and some of it was waiting.
+//          others) fills the window, and some of it was waiting. The window is what the
+//          hypervisor left of it: while a CPU is stolen, nobody runs and nobody is seen waiting.
 // Pure: figures in, figures out.
 #pragma once
 
@@ -26,7 +27,8 @@ struct saturation_input {
 	int64_t throttled_ns, periods, throttled_periods;
 	int64_t some_us, full_us; // PSI cpu
 	int64_t limit_millicores;
-	unsigned cpus; // that it may run on
+	unsigned cpus;       // that it may run on
+	double stolen_share; // of the node's CPU time in this window, 0..1
 };
 struct saturation {
 	int64_t low_millicores, high_millicores; // high: -1 if the wait is not known

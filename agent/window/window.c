@@ -43,6 +43,7 @@ struct window {
 	uint64_t mask[PROBE_SOURCES]; // metrics of each source
 	uint32_t hist_mask[PROBE_SOURCES];
 	struct counters_faults faults;
+	double stolen_share; // of the node's CPU time, in its last window
 	// the reading under way
 	const struct probe_columns *columns;
 	const struct window_finder *finder;
@@ -281,6 +282,8 @@ int window_node(struct window *w, const struct scope *raw, uint64_t now_ns, stru
 	}
 	take_sums(w, s, elapsed, ret);
 	int64_t wait = take_wait(w, s, elapsed, now_ns);
+	double stolen = (double)scope_get(ret, METRIC_CPU_STEAL, 0) / ((double)elapsed * cpus);
+	w->stolen_share = stolen < 0.9 ? stolen : 0.9;
 	if (scope_has(ret, METRIC_CPU_USAGE)) {
 		struct saturation_input seen = saturation_input(ret, elapsed, wait, cpus);
 		struct saturation found =
@@ -301,6 +304,7 @@ static void close_fast(struct window *w, struct slot *s, const struct window_rea
 	int64_t wait = take_wait(w, s, elapsed, r->now_ns);
 	if (scope_has(ret, METRIC_CPU_USAGE)) {
 		struct saturation_input seen = saturation_input(ret, elapsed, wait, cpus);
+		seen.stolen_share = w->stolen_share;
 		struct saturation found = saturation_of_cgroup(&seen);
 		set_demand(ret, &found);
 	}

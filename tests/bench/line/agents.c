@@ -293,7 +293,7 @@ static struct notice some_notice(unsigned index)
 		.observed_ms = clock_wall_ms(),
 		.deadline_ms = clock_wall_ms() + 120000};
 	snprintf(x.node, sizeof(x.node), "node-%u", index);
-	snprintf(x.event_id, sizeof(x.event_id), "%s", x.node);
+	snprintf(x.event_id, sizeof(x.event_id), "event-%u", index);
 	notice_make_id(x.instance_id, x.kind, x.event_id, x.id);
 	return x;
 }

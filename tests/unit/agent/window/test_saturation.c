@@ -44,6 +44,19 @@ static void demand_lies_between_usage_and_usage_wait_and_throttled_time(void **s
 	assert_int_equal(saturation_of_cgroup(&in).high_millicores, -1);
 }
 
+static void what_the_hypervisor_takes_is_not_idleness(void **state)
+{
+	// one CPU of which a fifth is stolen, shared with a hog
+	struct saturation_input in = crowded(400, 400, 400, 400);
+	assert_false(saturation_of_cgroup(&in).saturated);
+	in.stolen_share = 0.2;
+	assert_true(saturation_of_cgroup(&in).saturated);
+	// and at four fifths of what is left it still has room
+	in = crowded(320, 320, 320, 320);
+	in.stolen_share = 0.2;
+	assert_false(saturation_of_cgroup(&in).saturated);
+}
+
 static void a_task_behind_a_neighbour_is_saturated_only_when_it_never_gets_idle(void **state)
 {
 	// one CPU shared with one hog: while it has work it waits half of the time
@@ -120,6 +133,7 @@ int main(void)
 		cmocka_unit_test(demand_lies_between_usage_and_usage_wait_and_throttled_time),
 		cmocka_unit_test(
 			a_task_behind_a_neighbour_is_saturated_only_when_it_never_gets_idle),
+		cmocka_unit_test(what_the_hypervisor_takes_is_not_idleness),
 		cmocka_unit_test(tasks_on_many_cpus_are_judged_per_cpu),
 		cmocka_unit_test(a_busy_task_that_never_waits_is_not_saturated),
 		cmocka_unit_test(the_limit_saturates_when_it_is_reached_and_throttles),
