@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads interruption events from an SQS queue and turns them into notices.
 //
-// Several long polls are open at once, so that a thousand events of one second are read within a
-// few; a message is deleted (in batches of ten) only after the caller has given its verdict on
-// every notice that it holds: until then SQS shows it again after the visibility time, and a crash
-// loses nothing. What is not about instances is deleted and counted; what cannot be understood is
-// set aside (counted, its first bytes kept in the stats), never fatal. Which bodies: event.h.
-// Limits: QUEUE_MAX_HELD messages without a verdict, then reading waits. Thread: the loop.
+// One long poll is open while nothing comes; as long as messages come there are several, so that a
+// thousand events of one second are read within a few; a message is deleted (in batches of ten)
+// only after the caller has given its verdict on every notice that it holds: until then SQS shows
+// it again after the visibility time, and a crash loses nothing. What is not about instances is
+// deleted and counted; what cannot be understood is set aside (counted, its first bytes kept in the
+// stats), never fatal. Which bodies: event.h. Limits: QUEUE_MAX_HELD messages without a verdict,
+// then reading waits. Thread: the loop.
 #pragma once
 
 #include <uv.h>
 
 #include "aggregator/cloud/aws/client.h"
+#include "aggregator/cloud/event.h"
 #include "proto/wire/notice.h"
 
 enum { QUEUE_MAX_HELD = 4096, QUEUE_ASIDE_BYTES = 512, QUEUE_ASIDE_KEPT = 16 };
-
-struct queue_extra { // "" where the event has none
-	char hook[256], scaling_group[256], token[64];
-	char account[16], region[32];
-};
 
 struct queue;
 struct queue_ack; // one per notice; valid until its verdict or queue_stop()
@@ -33,7 +30,7 @@ struct queue_options {
 	struct aws_client *client; // borrowed until on_stopped
 	const char *url;           // https://sqs.REGION.amazonaws.com/ACCOUNT/NAME
 	const char *cluster;       // what the notices say
-	unsigned receivers;        // long polls open at once, 1..16; 0: 8
+	unsigned receivers;        // polls open at once at the most, 1..16; 0: 8
 	uint32_t wait_s;           // 0..20; UINT32_MAX: 20
 	uint32_t visibility_s;     // 1..43,200; 0: 60
 	int64_t (*wall_ms)(void);
@@ -63,5 +60,7 @@ struct queue_stats {
 void queue_stats(const struct queue *q, struct queue_stats *ret);
 // The text of the newest malformed bodies, newest first; NULL past the end. Printable ASCII only.
 const char *queue_aside(const struct queue *q, size_t index);
-// Deletes that are due are given up (SQS shows those messages again: same notices, same ids).
+// Not inside on_notice. Deletes that are due are given up (SQS shows those messages again: same
+// notices, same ids). on_stopped (may be NULL) comes when the last poll has ended: soon if the
+// client is stopped next, after wait_s otherwise.
 void queue_stop(struct queue *q, void (*on_stopped)(void *arg), void *arg);

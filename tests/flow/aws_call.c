@@ -136,6 +136,7 @@ int main(int argc, char **argv)
 	uv_loop_init(&loop);
 	if (argc < 3 || aws_cloud_new(&cloud, &loop, &o, &why) < 0) {
 		fprintf(stderr, "aws-call: %s\n", argc < 3 ? "no operation" : why.text);
+		uv_loop_close(&loop);
 		return 2;
 	}
 	ask(argc, argv);
