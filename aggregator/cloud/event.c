@@ -119,6 +119,17 @@ static int64_t read_http_date(const char *text)
 	return end && !*end ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
+// An id travels in frames and logs, which take printable text only. An ARN that does not fit is
+// told by its end, which is the part that is its own.
+static void set_event_id(struct notice *n, const char *arn)
+{
+	size_t len = strlen(arn), room = sizeof(n->event_id) - 1;
+	text_copy(n->event_id, sizeof(n->event_id), len > room ? arn + len - room : arn);
+	for (char *c = n->event_id; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f)
+			*c = '?';
+}
+
 static enum notice_action health_action(const char *code)
 {
 	if (strstr(code, "REBOOT"))
@@ -135,10 +146,7 @@ static int read_health(struct context *c)
 		strcmp(text_of(c->detail, "eventTypeCategory"), "scheduledChange") != 0)
 		return 0;
 	begin(c, NOTICE_HEALTH, health_action(text_of(c->detail, "eventTypeCode")));
-	// An ARN that does not fit is told by its end, which is the part that is its own.
-	const char *arn = text_of(c->detail, "eventArn");
-	size_t n = strlen(arn), room = sizeof(c->notice.event_id) - 1;
-	text_copy(c->notice.event_id, sizeof(c->notice.event_id), n > room ? arn + n - room : arn);
+	set_event_id(&c->notice, text_of(c->detail, "eventArn"));
 	c->notice.deadline_ms = read_http_date(text_of(c->detail, "startTime"));
 	c->notice.withdrawn = strcmp(text_of(c->detail, "statusCode"), "closed") == 0;
 	int told = 0;

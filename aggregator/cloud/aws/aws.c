@@ -65,7 +65,8 @@ int aws_cloud_new(
 		return r;
 	}
 	a->balancers = balancers_new(a);
-	if (!a->balancers) {
+	a->states = states_new(a);
+	if (!a->balancers || !a->states) {
 		aws_cloud_stop(a, NULL, NULL);
 		return why_set(why, -ENOMEM, WHY_RETRY, "out of memory");
 	}
@@ -131,5 +132,6 @@ void aws_cloud_stop(struct aws_cloud *a, void (*on_stopped)(void *arg), void *ar
 	terminates_stop(a);
 	if (a->balancers)
 		balancers_stop(a->balancers);
-	a->balancers = NULL;
+	if (a->states)
+		states_stop(a->states);
 }

@@ -5,10 +5,12 @@
 #include "aggregator/cloud/aws/aws.h"
 
 struct balancers;
+struct states;
 struct terminate;
 struct aws_cloud {
 	struct aws_client *client;
 	struct balancers *balancers;
+	struct states *states;
 	struct terminate *terminates; // under way
 	char cluster[64];
 	char *tag_key, *tag_value; // NULL: every group of the cluster
@@ -28,7 +30,10 @@ void aws_lifecycle_heartbeat(void *self, const char *scaling_group, const char *
 	const char *instance_id, const struct cloud_reply *reply);
 void aws_lifecycle_complete(void *self, const char *scaling_group, const char *hook,
 	const char *instance_id, const struct cloud_reply *reply);
+// states.c
 void aws_instance_state(void *self, const char *instance_id, const struct cloud_reply *reply);
+struct states *states_new(struct aws_cloud *a); // NULL: out of memory
+void states_stop(struct states *s);             // every call has ended; frees
 // terminate.c
 void aws_terminate(void *self, const char *instance_id, bool decrement_desired,
 	const struct cloud_reply *reply);

@@ -14,7 +14,9 @@
 #include "aggregator/cloud/aws/client_impl.h"
 #include "proto/base/text.h"
 
-enum { SKEW_MS = 240000, MAX_BODY_BYTES = 1 << 20 };
+// Sent at once per service: few enough that none waits for a connection with its deadline running,
+// and that a service which hangs keeps no other waiting.
+enum { SKEW_MS = 240000, MAX_BODY_BYTES = 1 << 20, MAX_SENT = 24 };
 
 static void pending_free(struct pending *p)
 {
@@ -47,12 +49,17 @@ static void fail(struct pending *p, int r)
 
 static void on_timer(uv_timer_t *t);
 
+static bool may_send(const struct pending *p)
+{
+	return p->state == CALL_DUE && p->client->n_sent[p->service] < MAX_SENT;
+}
+
 static void wake(struct aws_client *c)
 {
 	uint64_t due = UINT64_MAX, now = c->mono_ns();
 	struct pending *p;
 	DL_FOREACH (c->calls, p)
-		if (p->state == CALL_DUE && p->due_ns < due)
+		if (may_send(p) && p->due_ns < due)
 			due = p->due_ns;
 	if (due != UINT64_MAX && !c->stopping)
 		uv_timer_start(
@@ -90,6 +97,7 @@ static void send_now(struct pending *p)
 	p->retry.attempts++;
 	c->stats.attempts++;
 	int r = pending_start(p, on_http);
+	c->n_sent[p->service] += r == 0;
 	if (r < 0)
 		fail(p, r);
 }
@@ -98,7 +106,7 @@ static struct pending *next_due(struct aws_client *c, uint64_t now)
 {
 	struct pending *p;
 	DL_FOREACH (c->calls, p)
-		if (p->state == CALL_DUE && p->due_ns <= now)
+		if (may_send(p) && p->due_ns <= now)
 			return p;
 	return NULL;
 }
@@ -235,6 +243,7 @@ static void on_http(void *arg, const struct http_answer *a)
 	struct aws_client *c = p->client;
 	struct verdict v = {0};
 	p->http = NULL;
+	c->n_sent[p->service]--;
 	if (a->error < 0)
 		judge_transport(p, a, &v);
 	else
@@ -256,6 +265,7 @@ static void on_http(void *arg, const struct http_answer *a)
 		.message = v.error.message,
 		.maybe_done = v.maybe_done};
 	finish(p, v.r, v.r < 0 ? &v.why : NULL, &answer);
+	wake(c);
 }
 
 static char *copy(const char *text, const char *otherwise)
@@ -325,7 +335,11 @@ static int find_endpoints(struct aws_client *c, const struct aws_client_options 
 			return why_set(why, -EINVAL, WHY_DENIED,
 				"the endpoint of %s is not http(s)://host[:port]",
 				service_of(ask.service)->name);
-		c->given[i] = !strstr(url.data, ".amazonaws.com");
+		struct endpoint_ask own = {(enum aws_service)i, c->region, NULL, NULL};
+		autobuf usual;
+		buf_init(&usual, 1024);
+		endpoint_find(&own, &usual);
+		c->given[i] = strcmp(url.data, usual.data ? usual.data : "") != 0;
 		c->endpoints[i] = buf_take(&url, NULL);
 	}
 	return 0;
@@ -333,8 +347,8 @@ static int find_endpoints(struct aws_client *c, const struct aws_client_options 
 
 static int make_parts(struct aws_client *c, uv_loop_t *loop, const struct aws_client_options *o)
 {
-	struct http_client_options http = {
-		.ca_file = environment_get(&c->env, "AWS_CA_BUNDLE"), .max_connections = 64};
+	struct http_client_options http = {.ca_file = environment_get(&c->env, "AWS_CA_BUNDLE"),
+		.max_connections = MAX_SENT * AWS_SERVICE_COUNT + 4};
 	int r = http_client_new(&c->http, loop, &http);
 	if (r < 0)
 		return r;

@@ -5,7 +5,7 @@
 // rules decide what is sent again (retry.h); a call marked once is never sent again after it may
 // have been received. A clock that AWS finds wrong is corrected from the answer's Date, once a
 // call. Ownership: what a call is given is copied, what on_done is given is borrowed. Limits: an
-// answer of AWS_MAX_ANSWER_BYTES, 512 calls at a time. Secrets appear in no text.
+// answer of AWS_MAX_ANSWER_BYTES, AWS_MAX_CALLS at a time. Secrets appear in no text.
 #pragma once
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@ enum aws_service {
 	AWS_SQS,
 	AWS_SERVICE_COUNT
 };
-enum { AWS_MAX_ANSWER_BYTES = 8 << 20, AWS_MAX_CALLS = 512, AWS_MAX_PARAMS = 256 };
+enum { AWS_MAX_ANSWER_BYTES = 8 << 20, AWS_MAX_CALLS = 8192, AWS_MAX_PARAMS = 256 };
 
 struct aws_param {
 	const char *name, *value;

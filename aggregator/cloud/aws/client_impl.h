@@ -41,7 +41,7 @@ struct aws_client {
 	uint64_t (*mono_ns)(void);
 	struct rng rng;
 	struct pending *calls;
-	unsigned n_calls;
+	unsigned n_calls, n_sent[AWS_SERVICE_COUNT];
 	struct aws_stats stats;
 	bool stopping;
 	unsigned closing;

@@ -39,7 +39,7 @@ struct ask { // one call of a scan about one group
 static void end(struct scan *s)
 {
 	for (size_t i = 0; s->r == 0 && i < s->n; i++)
-		if (s->groups[i].scaling_group[0])
+		if (s->groups[i].scaling_group[0] && (s->live[i] || !s->cloud->tag_key))
 			s->calls.on_group(s->calls.arg, &s->groups[i]);
 	s->calls.on_done(s->calls.arg, s->r, s->r < 0 ? &s->why : NULL);
 	free(s->groups);

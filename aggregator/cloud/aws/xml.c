@@ -232,18 +232,8 @@ static int read_markup(struct xml *x)
 	return open_tag(x);
 }
 
-int xml_next(struct xml *x)
+static int next(struct xml *x)
 {
-	if (x->closing) {
-		x->depth--;
-		x->closing = false;
-		buf_reset(&x->text);
-	}
-	if (x->self_closing) {
-		x->self_closing = false;
-		x->closing = true;
-		return XML_CLOSE;
-	}
 	for (;;) {
 		int r = read_text(x);
 		if (r < 0)
@@ -254,6 +244,26 @@ int xml_next(struct xml *x)
 		if (r != XML_END)
 			return r;
 	}
+}
+
+int xml_next(struct xml *x)
+{
+	if (x->failed < 0)
+		return x->failed;
+	if (x->closing) {
+		x->depth--;
+		x->closing = false;
+		buf_reset(&x->text);
+	}
+	if (x->self_closing) {
+		x->self_closing = false;
+		x->closing = true;
+		return XML_CLOSE;
+	}
+	int r = next(x);
+	if (r < 0)
+		x->failed = r;
+	return r;
 }
 
 bool xml_at(const struct xml *x, const char *path)

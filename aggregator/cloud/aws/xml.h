@@ -29,13 +29,14 @@ struct xml {
 	bool closing;      // the innermost element leaves the stack with the next event
 	bool self_closing; // <a/> has been opened; its close comes next
 	bool started;      // a root element has been seen
+	int failed;        // what xml_next() said, and says from then on
 };
 
 void xml_init(struct xml *x, const char *data, size_t len);
 void xml_done(struct xml *x);
 // XML_OPEN: the innermost element has just begun. XML_CLOSE: it ends here, and xml_text() is what
 // stood in it since its last tag. XML_END: the document was whole. -EBADMSG: it is not XML, or cut;
-// -E2BIG: over the limits. After a negative answer every further one is the same kind of failure.
+// -E2BIG: over the limits. A failure stays.
 int xml_next(struct xml *x);
 // The innermost elements have these names, "outer/inner", without name-space prefixes.
 bool xml_at(const struct xml *x, const char *path);
