@@ -98,6 +98,8 @@ export class Fixture {
 			return sendJson(response, this.hist(q, now));
 		if (name === 'forecast')
 			return sendJson(response, this.forecast(q, now));
+		if (name === 'drains')
+			return list(this.drains(q.cluster));
 		if (name === 'decisions')
 			return list(this.plans.flatMap(flatten).filter((d) => !q.cluster || d.cluster === q.cluster).slice(0, Number(q.limit ?? 200)));
 		if (name === 'plans')
@@ -110,6 +112,14 @@ export class Fixture {
 		const { cluster, list } = this.fleets[0];
 		const pod = this.workloads && pods(this.fleets[0], list[0].name, Date.now())[0];
 		return Array.from({ length: this.workloads }, (_, i) => ({ ...pod, cluster, uid: `many-${i}`, pod: `service-${i}-x`, workload: `service-${i}` }));
+	}
+
+	// One that runs and is blocked, one that went well.
+	drains(cluster) {
+		const [f] = this.selected(cluster);
+		if (this.scenario === 'empty' || !f?.simulated)
+			return [];
+		return (this.drainList ??= [makeDrain(f, f.list[2], this.started - 30e3), makeDrain(f, f.list[5], this.started - 600e3, true)]);
 	}
 
 	cluster(f) {
@@ -291,6 +301,26 @@ export class Fixture {
 }
 
 const DAY_MS = 86400e3;
+
+function makeDrain(f, node, start, ended = false) {
+	const pod = (name, state, why = '') => ({ namespace: 'shop', name, uid: `${start}-${name}`, workload: 'web', state, planned_ms: start, done_ms: state === 'gone' ? start + 9e3 : 0, grace_s: 30, why });
+	const budget = 'The disruption budget web-pdb needs 4 healthy pods and has 4 currently';
+	return {
+		id: Math.floor(start).toString(16).padStart(32, '0'), cluster: f.cluster, node: node.name, instance: 'i-0123456789abcdef0', group: node.group, kind: 'SPOT_ITN', source: 'imds', dry_run: false,
+		phase: ended ? 'done' : 'evicting', observed_ms: start, deadline_ms: start + 120e3, started_ms: start, ended_ms: ended ? start + 95e3 : 0, predicted_ms: start + 80e3,
+		pods: ended ? [pod('web-0', 'gone')] : [pod('web-7d9f8-x2x1q', 'blocked', budget), pod('web-7d9f8-k4k4k', 'terminating'), pod('queue-0', 'gone'), pod('agent-x', 'left', 'its DaemonSet would bring it back')],
+		pods_total: ended ? 1 : 4, pods_left: ended ? 0 : 2, blocking: ended ? [] : [{ namespace: 'shop', budget: 'web-pdb', text: budget }],
+		replacement: { state: ended ? 'ready' : 'launched', instance: 'i-0aaaaaaaaaaaaaaaa', node: ended ? 'ip-10-64-9-9.eu-central-1.compute.internal' : '', zone: 'eu-central-1b', text: 'i-0aaaaaaaaaaaaaaaa in eu-central-1b' },
+		steps: [
+			{ at_ms: start, kind: 'mark', text: `cordon, taint and take out of load balancers: ${node.name}`, state: 'done', done_ms: start + 600 },
+			{ at_ms: start, kind: 'launch', text: 'launch a node in eu-central-1b', state: 'done', done_ms: start + 700 },
+			{ at_ms: start, kind: 'desired', text: 'set the desired size', state: 'skipped', done_ms: 0 },
+			{ at_ms: start + 95e3, kind: 'delete', text: 'delete what a disruption budget still blocks', state: 'planned', done_ms: 0 },
+		],
+		times: { notice_ms: start, seen_ms: start + 400, receipted_ms: start + 410, tainted_ms: start + 600, first_eviction_ms: start + 650, drained_ms: ended ? start + 60e3 : 0, replacement_ready_ms: ended ? start + 44e3 : 0, completed_ms: ended ? start + 95e3 : 0 },
+		text: ended ? 'the pod had moved 60 s before the deadline' : '2 of 4 pods are to go, gone in about 80 s, 40 s before the deadline; budget web-pdb will block',
+	};
+}
 
 function localMachine() {
 	const f = makeFleet({ nodes: 1, simulated: false, cluster: 'local' });

@@ -41,7 +41,7 @@ const see = (page, what) => page.getByText(what).first().waitFor({ timeout: 8000
 const REFUSED = /Failed to load resource|ERR_|EventSource/;
 
 const NODE = '#/node/demo/ip-10-64-0-0.eu-central-1.compute.internal';
-const PAGES = { '#/': 'Needs attention', '#/groups': 'Node groups', '#/group/demo/web': 'May it be trusted?', [NODE]: 'Capability report', '#/forecasts': 'All series', '#/decisions': 'Decisions', '#/agents': 'Own memory' };
+const PAGES = { '#/': 'Needs attention', '#/groups': 'Node groups', '#/group/demo/web': 'May it be trusted?', [NODE]: 'Capability report', '#/forecasts': 'All series', '#/decisions': 'Decisions', '#/drains': 'First eviction', '#/agents': 'Own memory' };
 
 describe('every page', () => {
 	for (const [at, words] of Object.entries(PAGES))
@@ -74,7 +74,7 @@ describe('keys alone', () => {
 			assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
 			await page.keyboard.press('Enter');
 			assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
-			for (const [key, hash] of [['2', '#/groups'], ['3', '#/forecasts'], ['4', '#/decisions'], ['5', '#/agents'], ['1', '#/']]) {
+			for (const [key, hash] of [['2', '#/groups'], ['3', '#/forecasts'], ['4', '#/decisions'], ['5', '#/drains'], ['6', '#/agents'], ['1', '#/']]) {
 				await page.keyboard.press(key);
 				await page.waitForFunction((h) => location.hash === h, hash);
 			}
@@ -112,6 +112,14 @@ describe('keys alone', () => {
 			assert.equal(await row.getAttribute('aria-expanded'), 'true');
 			for (const words of ['Reasons', 'Guards', 'Inputs', 'Not chosen', 'freshness', 'demand q95'])
 				await see(page, words);
+		}));
+	test('open a drain that has ended and read what it did', () =>
+		on({ at: '#/drains' }, async (page) => {
+			const ended = page.locator('.decisions .row').nth(1);
+			assert.equal(await ended.getAttribute('aria-expanded'), 'false');
+			await ended.focus();
+			await page.keyboard.press('Enter');
+			await see(page, '+44 s');
 		}));
 	test('read the heat map column by column', () =>
 		on({ at: NODE }, async (page) => {
@@ -211,6 +219,22 @@ describe('what an operator must see', () => {
 			fixture.deltaOverride = (n) => [n.cluster, n.name, 'ready', 777, 800, 0, 10, false];
 			await page.waitForFunction(() => document.querySelector('tbody td:nth-child(3)')?.innerText.startsWith('77.7'));
 		}));
+	test('a drain counts down, names the budget that blocks, and moves when the stream says so', () =>
+		on({ at: '#/drains' }, async (page, fixture) => {
+			const row = page.locator('.decisions .row').first();
+			await see(page, 'shop/web-pdb');
+			await see(page, 'launched');
+			assert.match(await row.innerText(), /evicting.*2 of 4 pods/s);
+			const left = () => row.locator('b').innerText();
+			const before = await left();
+			assert.match(before, /\d+\Ws left/);
+			await page.waitForFunction((text) => document.querySelector('.decisions .row b').innerText !== text, before);
+			const [drain] = fixture.drains('demo');
+			fixture.send('drain', Object.assign(drain, { phase: 'done', ended_ms: Date.now(), pods_left: 0, blocking: [] }), 'demo');
+			await page.waitForFunction(() => /done.*0 of 4 pods/s.test(document.querySelector('.decisions .row').innerText));
+			assert.equal(await left(), '');
+			assert.equal(await page.locator('.decisions .row').count(), 2);
+		}));
 	test('a panel copies as aligned plain text', () =>
 		on({ at: '#/groups' }, async (page) => {
 			await page.getByRole('button', { name: 'Copy Node groups as text' }).click();
@@ -230,8 +254,8 @@ describe('what an operator must see', () => {
 
 describe('when things go wrong', () => {
 	test('an empty fleet says what to do', () => on({ scenario: 'empty' }, (page) => see(page, 'No node has reported yet')));
-	for (const at of ['#/groups', '#/forecasts', '#/decisions', '#/agents'])
-		test(`${at} of an empty fleet is calm`, () => on({ scenario: 'empty', at }, (page) => see(page, /No node group is known|No series is forecast|Nothing was decided|No agent has reported/)));
+	for (const at of ['#/groups', '#/forecasts', '#/decisions', '#/drains', '#/agents'])
+		test(`${at} of an empty fleet is calm`, () => on({ scenario: 'empty', at }, (page) => see(page, /No node group is known|No series is forecast|Nothing was decided|No node is or was drained|No agent has reported/)));
 	test('an error of the API is shown with its hint, and goes by itself', () =>
 		on({ scenario: 'error', expected: [REFUSED] }, async (page, fixture) => {
 			await see(page, 'the store does not answer');

@@ -25,7 +25,7 @@ describe('the real server', () => {
 		const page = await open(browser);
 		page.expected = [/Failed to load resource.*40[04]/]; // a workload that is not forecast is a 404
 		const node = '#/node/demo/ip-10-0-0-3.eu-central-1.compute.internal';
-		const pages = { '#/': 'Needs attention', '#/groups': 'Node groups', '#/group/demo/spot': 'May it be trusted?', [node]: 'Capability report', '#/forecasts': 'All series', '#/decisions': 'Decisions', '#/agents': 'Own memory' };
+		const pages = { '#/': 'Needs attention', '#/groups': 'Node groups', '#/group/demo/spot': 'May it be trusted?', [node]: 'Capability report', '#/forecasts': 'All series', '#/decisions': 'Decisions', '#/drains': 'shop/web-pdb', '#/agents': 'Own memory' };
 		for (const [at, words] of Object.entries(pages)) {
 			await page.goto(`${real.url}/${at}`);
 			await see(page, words);
@@ -79,7 +79,7 @@ describe('the real server', () => {
 			const time = `from=${now - 60000}&to=${now}&step=10000`;
 			return {
 				status: await get('status'), clusters: await get('clusters'), groups: await get('groups?cluster=demo'), nodes: await get('nodes?cluster=demo'), node: await get(`nodes/demo/${node}`),
-				decisions: await get('decisions?cluster=demo'), series: await get(`series?cluster=demo&kind=node&name=${node}&metric=cpu_usage_ns&${time}`),
+				decisions: await get('decisions?cluster=demo'), drains: await get('drains?cluster=demo'), series: await get(`series?cluster=demo&kind=node&name=${node}&metric=cpu_usage_ns&${time}`),
 				hist: await get(`hist?cluster=demo&kind=node&name=${node}&hist=runq_latency_ns&${time}`), forecast: await get(`forecast?cluster=demo&kind=group&name=${group}&horizon=day`),
 			};
 		};

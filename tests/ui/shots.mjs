@@ -15,7 +15,7 @@ const [node] = await get('nodes');
 const [group] = await get('groups');
 const PAGES = {
 	fleet: '#/', groups: '#/groups', group: `#/group/${encodeURIComponent(group.cluster)}/${encodeURIComponent(group.group)}`,
-	node: `#/node/${encodeURIComponent(node.cluster)}/${encodeURIComponent(node.node)}`, forecasts: '#/forecasts', decisions: '#/decisions', agents: '#/agents',
+	node: `#/node/${encodeURIComponent(node.cluster)}/${encodeURIComponent(node.node)}`, forecasts: '#/forecasts', decisions: '#/decisions', drains: '#/drains', agents: '#/agents',
 };
 const SIZES = { wide: [1440, 900], narrow: [360, 740] };
 const browser = await launch();

@@ -4,16 +4,16 @@
 	.section .rodata
 	.global web_data_0
 	.balign 16
-web_data_0: /* 504f43e0e4f7de8f6177d58d2abb93f6 */
+web_data_0: /* 7abf0c87b3c97b3db4260e077b72ee69 */
 	.incbin "aggregator/show/web/built/index.html.gz"
 	.global web_data_1
 	.balign 16
-web_data_1: /* 5f98215ec4f7fed798066fba4757c2ac */
-	.incbin "aggregator/show/web/built/app-ca86c4120e.css.gz"
+web_data_1: /* d2775596dbf2b1a171257842a493f740 */
+	.incbin "aggregator/show/web/built/app-22a80f754e.css.gz"
 	.global web_data_2
 	.balign 16
-web_data_2: /* 62d481b761a47cbb5f9d13291959e5b5 */
-	.incbin "aggregator/show/web/built/app-cfff825639.js.gz"
+web_data_2: /* bf8398f00877fa08dbb1f8fd305fd98b */
+	.incbin "aggregator/show/web/built/app-63e9b1553f.js.gz"
 	.global web_data_3
 	.balign 16
 web_data_3: /* 5f0be52f55b61f30ec24d7ecdd575842 */

@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { AgentsPage } from './agents.jsx';
 import { second } from './api.js';
 import { DecisionsPage } from './decisions.jsx';
+import { DrainsPage } from './drains.jsx';
 import { FleetPage } from './fleet.jsx';
 import { ForecastsPage } from './forecasts.jsx';
 import { age, bytes, clock, count, name, percent, word } from './format.js';
@@ -15,8 +16,8 @@ import { go, link, route } from './route.js';
 import { cycleTheme, theme } from './theme.js';
 import { CopyButton, Empty, Failed, Meter, Name, Panel, Simulated, Stat } from './ui.jsx';
 
-const NAV = [['fleet', 'Fleet'], ['groups', 'Groups'], ['forecasts', 'Forecasts'], ['decisions', 'Decisions'], ['agents', 'Agents']];
-const PAGES = { fleet: FleetPage, groups: GroupsPage, group: GroupPage, node: NodePage, forecasts: ForecastsPage, decisions: DecisionsPage, agents: AgentsPage };
+const NAV = [['fleet', 'Fleet'], ['groups', 'Groups'], ['forecasts', 'Forecasts'], ['decisions', 'Decisions'], ['drains', 'Drains'], ['agents', 'Agents']];
+const PAGES = { fleet: FleetPage, groups: GroupsPage, group: GroupPage, node: NodePage, forecasts: ForecastsPage, decisions: DecisionsPage, drains: DrainsPage, agents: AgentsPage };
 const PARENT = { node: 'fleet', group: 'groups' };
 
 const MODE = { observe: 'computes and shows, changes nothing', recommend: 'asks before it changes anything', act: 'changes node groups by itself' };
@@ -118,7 +119,7 @@ function Banner() {
 	return null;
 }
 
-const KEYS = [['1 … 5', 'Fleet, Groups, Forecasts, Decisions, Agents'], ['/', 'Filter'], ['c', 'Choose the cluster'], ['t', 'Theme'], ['← ↑ → ↓, Enter', 'In the node grid: choose, open'], ['← →', 'In a heat map: read it column by column'], ['Esc', 'Leave the field or grid'], ['?', 'This list']];
+const KEYS = [['1 … 6', 'The pages'], ['/', 'Filter'], ['c', 'Choose the cluster'], ['t', 'Theme'], ['← ↑ → ↓, Enter', 'In the node grid: choose, open'], ['← →', 'In a heat map: read it column by column'], ['Esc', 'Leave the field or grid'], ['?', 'This list']];
 
 const help = { open: () => {} };
 

@@ -18,6 +18,7 @@ export const status = signal(null);
 export const clusters = signal([]);
 export const groups = signal(null);
 export const decisions = signal(null);
+export const drains = signal(null);
 export const loadError = signal(null);
 export const lastData = signal(0);
 export const nodes = new Map();
@@ -108,6 +109,7 @@ const onEvent = {
 		if (strangers)
 			rereadNodes();
 	},
+	drain: (d) => (drains.value = [d, ...(drains.value ?? []).filter((old) => old.id !== d.id)].sort((a, b) => b.started_ms - a.started_ms)),
 	plan: (plan) => {
 		if (plan.truncated)
 			rereadDecisions();
@@ -158,6 +160,7 @@ async function loadAll() {
 			into('clusters', {}, (b) => (clusters.value = b.items)),
 			into('groups', scope, (b) => (groups.value = b.items)),
 			into('nodes', scope, (b) => setNodes(b.items)),
+			into('drains', scope, (b) => (drains.value = b.items)),
 			into('decisions', { ...scope, limit: 200 }, (b) => (decisions.value = b.items)),
 		]);
 		loadError.value = null;
@@ -196,12 +199,13 @@ async function poll() {
 	lastPoll = now;
 	const scope = { cluster: cluster.value };
 	try {
-		const [newStatus, newGroups] = await Promise.all([get('status', scope), get('groups', scope)]);
+		const [newStatus, newGroups, newDrains] = await Promise.all([get('status', scope), get('groups', scope), get('drains', scope)]);
 		if (scope.cluster !== cluster.value)
 			return;
 		batch(() => {
 			status.value = newStatus;
 			groups.value = newGroups.items;
+			drains.value = newDrains.items;
 			fresh();
 		});
 		if (now - lastNodesPoll > (nodes.size > 500 ? 15000 : 4000)) {

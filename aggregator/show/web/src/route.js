@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pages live behind the '#', so that the server has one page to serve and a link can be mailed.
-//     #/  #/node/CLUSTER/NAME  #/group/CLUSTER/NAME  #/forecasts  #/decisions  #/agents
+//     #/  #/node/CLUSTER/NAME  #/group/CLUSTER/NAME  #/forecasts  #/decisions  #/drains  #/agents
 import { signal } from '@preact/signals';
 import { part } from './api.js';
 
