@@ -11,7 +11,7 @@
         assert aws.violations() == []
 
 Every request is checked against AWS's own service models (botocore) and its signature computed again. aws.VERB(…) and
-POST /_control/VERB are the same (control.py). By hand: tests/fake/aws --help (python3 tests/fake/aws --port 4599).
+POST /_control/VERB are the same (control.py). By hand: python3 tests/fake/aws --help.
 """
 import asyncio
 import threading
