@@ -226,6 +226,23 @@ static bool from_here(const char *remote)
 				 strncmp(remote, "::ffff:127.", 11) == 0);
 }
 
+// A page of a name that its owner points at this machine (DNS rebinding) is of this origin to a
+// browser, but carries that name.
+static bool to_here(const char *host)
+{
+	static const char *const names[] = {"localhost", "[::1]"};
+	if (!host)
+		return false;
+	if (strncmp(host, "127.", 4) == 0)
+		return !host[strspn(host, "0123456789.:")];
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = strlen(names[i]);
+		if (strncmp(host, names[i], len) == 0 && (!host[len] || host[len] == ':'))
+			return true;
+	}
+	return false;
+}
+
 // Only from this machine (which in a cluster means: with kubectl exec or port-forward), and not
 // from a web page that someone looks at on it.
 static int answer_ask(
@@ -235,7 +252,7 @@ static int answer_ask(
 	struct json j;
 	json_init(&j, &ret->body);
 	struct api_call a = {.core = c, .now_ms = c->options.wall_ms(), .j = &j, .problem = p};
-	if (!from_here(q->remote) || !q->marked) {
+	if (!from_here(q->remote) || !to_here(q->host) || !q->marked) {
 		problem_set(p, 403, "not-from-here", "that is asked for from this machine only");
 		problem_hint(p, "run petrel beside the aggregator, or through kubectl "
 				"port-forward; the header " API_MARK " must be there");

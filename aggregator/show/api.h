@@ -25,6 +25,7 @@ struct api_request {
 	size_t n_pairs;            // more than API_MAX_ARGUMENTS: there were more, refused
 	const char *if_none_match; // NULL if absent
 	const char *remote;        // address of who asks
+	const char *host;          // the Host header
 	bool marked;               // API_MARK is there: no foreign web page has sent it
 };
 

@@ -114,6 +114,7 @@ static void on_request(void *arg, const struct http_request *request, struct htt
 		.path = http_request_path(request),
 		.if_none_match = http_request_header(request, "If-None-Match"),
 		.remote = http_request_remote(request),
+		.host = http_request_header(request, "Host"),
 		.marked = http_request_header(request, API_MARK) != NULL,
 	};
 	struct api_answer a;

@@ -121,6 +121,7 @@ def test_what_is_asked_for_answers_as_described(synthetic, path):
         check({"$ref": "#/components/schemas/Error"}, body)
     status, body = ask(synthetic, path, headers={}, **known)  # as a form on a foreign page would
     assert status == 403 and body["error"]["code"] == "not-from-here"
+    assert ask(synthetic, path, headers={**MARK, "Host": "evil.example:7480"}, **known)[0] == 403  # a name pointed at this machine
     check({"$ref": "#/components/schemas/Error"}, body)
 
 

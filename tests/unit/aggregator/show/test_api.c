@@ -196,11 +196,13 @@ static void groups_sum_their_nodes(void **state)
 	cJSON_Delete(l);
 }
 
+static const char *host = "127.0.0.1:7480";
+
 static int status_of(const char *method, const char *path, const char *remote, bool marked)
 {
 	struct api_answer a;
 	const struct api_request q = {
-		.method = method, .path = path, .remote = remote, .marked = marked};
+		.method = method, .path = path, .remote = remote, .host = host, .marked = marked};
 	api_answer(&w.core, &q, &a);
 	api_answer_done(&a);
 	return a.status;
@@ -216,6 +218,18 @@ static void only_this_machine_may_ask_and_no_foreign_page(void **state)
 	for (size_t i = 0; i < 6; i++)
 		assert_int_equal(status_of("POST", "/api/v1/drains", there[i], true), 403);
 	assert_int_equal(status_of("POST", "/api/v1/notice", "127.0.0.1", false), 403);
+	static const char *const foreign[] = {NULL, "", "evil.example:7480",
+		"localhost.evil.example", "127.0.0.1.lol.host", "10.0.0.1"};
+	for (size_t i = 0; i < 6; i++) {
+		host = foreign[i];
+		assert_int_equal(status_of("POST", "/api/v1/notice", "127.0.0.1", true), 403);
+	}
+	static const char *const ours[] = {
+		"localhost", "localhost:7480", "[::1]:7480", "127.0.0.1"};
+	for (size_t i = 0; i < 4; i++) {
+		host = ours[i];
+		assert_int_equal(status_of("POST", "/api/v1/notice", "127.0.0.1", true), 400);
+	}
 	assert_int_equal(status_of("OPTIONS", "/api/v1/notice", "127.0.0.1", true), 405);
 	assert_int_equal(status_of("GET", "/api/v1/notice", "127.0.0.1", true), 405);
 	assert_int_equal(status_of("GET", "/api/v1/drains", "10.0.0.1", false), 200);
