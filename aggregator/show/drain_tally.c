@@ -109,11 +109,14 @@ void drain_tally_update(struct drain_tally *t, const struct drain *first)
 size_t drain_tally_changed(
 	struct drain_tally *t, const struct drain *first, const struct drain **ret, size_t most)
 {
-	size_t n = 0;
+	size_t n = 0, pods = 0;
 	for (const struct drain *d = first; d && n < most; d = d->next) {
 		struct drain_seen *s = find(t, d->id);
 		if (!s || (s->said && s->said_change == d->change))
 			continue;
+		pods += d->n_pods;
+		if (n > 0 && pods > DRAIN_SAID_PODS)
+			break;
 		s->said = true;
 		s->said_change = d->change;
 		ret[n++] = d;

@@ -29,7 +29,11 @@ enum drain_stage {
 	STAGE_COUNT,
 };
 const char *drain_stage_name(enum drain_stage s); // "seen", …
-enum { DRAIN_BOUNDS = 16 };
+enum {
+	DRAIN_BOUNDS = 16,
+	DRAIN_SAID_PODS =
+		2000, // said at once, some 600 KB: a stream's queue takes three times that
+};
 extern const double drain_bounds_s[DRAIN_BOUNDS];
 
 enum drain_end { END_DONE, END_WITHDRAWN, END_FAILED, END_COUNT };
@@ -54,6 +58,7 @@ struct drain_tally {
 void drain_tally_done(struct drain_tally *t);
 // first: the newest of all drains, then ->next. Once a tick.
 void drain_tally_update(struct drain_tally *t, const struct drain *first);
-// At most most that have changed since they were last returned here; how many.
+// At most most, with at most DRAIN_SAID_PODS pods (but always one), that have changed since they
+// were last returned here; how many.
 size_t drain_tally_changed(
 	struct drain_tally *t, const struct drain *first, const struct drain **ret, size_t most);

@@ -94,6 +94,14 @@ static void what_changed_is_said_once_and_the_rest_next_time(void **state)
 	d[3].change++;
 	assert_int_equal(drain_tally_changed(&t, d, said, 3), 1);
 	assert_ptr_equal(said[0], &d[3]);
+	for (int i = 0; i < 5; i++) { // each as large as a drain gets
+		d[i].change++;
+		d[i].n_pods = DRAIN_MAX_PODS;
+	}
+	assert_int_equal(drain_tally_changed(&t, d, said, 3), 1);
+	assert_ptr_equal(said[0], &d[0]);
+	assert_int_equal(drain_tally_changed(&t, d, said, 3), 1);
+	assert_ptr_equal(said[0], &d[1]);
 	drain_tally_done(&t);
 }
 
