@@ -74,7 +74,8 @@ void drain_entry(struct drains *ds, const struct drain *d, const char *kind, str
 		ds->cap_entries = cap;
 	}
 	struct entry *e = &ds->entries[ds->n_entries];
-	e->json = strdup(json->data ? json->data : "{}");
+	// what does not fit says so: a half of it would be no JSON and cost the whole append
+	e->json = strdup(json->data && !buf_failed(json) ? json->data : "{\"too_large\":true}");
 	if (!e->json) {
 		ds->stats.unaudited++;
 		return;

@@ -83,7 +83,7 @@ static void give_up(struct drains *ds, struct drain *d)
 	drain_changed(ds, d);
 	drain_tell_warning(ds, d, "ReplacementFailed", d->replacement.text);
 	if (d->kind == DRAIN_REBALANCE_RECOMMENDATION)
-		d->inner->replan = true; // without a replacement it is not drained
+		drain_plan_again(ds, d, ds->now_ms); // without a replacement it is not drained
 }
 
 void drain_advance_replacement(struct drains *ds, struct drain *d, int64_t now_ms)
@@ -218,7 +218,8 @@ static bool is_claimed(const struct drains *ds, const struct fleet_node *n)
 static bool is_the_one(const struct drains *ds, const struct drain *d, const struct fleet_node *n)
 {
 	const struct drain_replacement *r = &d->replacement;
-	if (strcmp(n->cluster, d->cluster) != 0)
+	if (strcmp(n->cluster, d->cluster) != 0 || strcmp(n->name, d->node) == 0 ||
+		n->unschedulable || n->interruption_taint)
 		return false;
 	if (r->node[0])
 		return strcmp(r->node, n->name) == 0;

@@ -72,7 +72,7 @@ void drains_free(struct drains *ds)
 	free(ds);
 }
 
-static struct drains_cluster *find_cluster(const struct drains *ds, const char *name)
+struct drains_cluster *drains_find_cluster(const struct drains *ds, const char *name)
 {
 	struct drains_cluster *c;
 	HASH_FIND_STR(ds->clusters, name, c);
@@ -82,7 +82,7 @@ static struct drains_cluster *find_cluster(const struct drains *ds, const char *
 int drains_cluster(
 	struct drains *ds, const struct kube *kube, const struct cloud *cloud, bool dry_run)
 {
-	struct drains_cluster *c = find_cluster(ds, kube->cluster);
+	struct drains_cluster *c = drains_find_cluster(ds, kube->cluster);
 	if (!c) {
 		c = calloc(1, sizeof(*c));
 		if (!c)
@@ -111,7 +111,7 @@ static void count_end(struct drains *ds, struct drain *d)
 	drain_entry(ds, d, "drain", &ds->text);
 }
 
-static struct drain *running_on(struct drains *ds, const char *cluster, const char *node)
+struct drain *drain_running_on(struct drains *ds, const char *cluster, const char *node)
 {
 	char key[sizeof(((struct drain_inner *)0)->node_key)];
 	struct drain_inner *in;
@@ -133,7 +133,7 @@ const struct drain *drains_find(const struct drains *ds, const char *id)
 
 const struct drain *drains_of_node(struct drains *ds, const char *cluster, const char *node)
 {
-	return running_on(ds, cluster, node);
+	return drain_running_on(ds, cluster, node);
 }
 
 const struct drain *drains_first(const struct drains *ds)
@@ -156,7 +156,7 @@ static int make_room(struct drains *ds)
 	struct drain *last = ds->list ? ds->list->prev : NULL; // utlist: head->prev is the tail
 	for (size_t i = HASH_CNT(hh_id, ds->by_id); last && i > 0; i--, last = last->prev)
 		if (drain_phase_ended(last->phase) && last->inner->in_flight == 0) {
-			running_on(ds, last->cluster, last->node); // counts its end
+			drain_running_on(ds, last->cluster, last->node); // counts its end
 			remove_drain(ds, last);
 			return 0;
 		}
@@ -175,7 +175,7 @@ static void copy_node(struct drain *d, const struct fleet_node *n)
 	snprintf(d->inner->node_key, sizeof(d->inner->node_key), "%s/%s", n->cluster, n->name);
 }
 
-static struct drain *new_drain(struct drains *ds, const struct fleet_node *n)
+struct drain *drain_new(struct drains *ds, const struct fleet_node *n)
 {
 	struct drain *d = calloc(1, sizeof(*d));
 	struct drain_inner *in = calloc(1, sizeof(*in));
@@ -187,7 +187,7 @@ static struct drain *new_drain(struct drains *ds, const struct fleet_node *n)
 	d->inner = in;
 	in->drain = d;
 	in->ds = ds;
-	in->cluster = find_cluster(ds, n->cluster);
+	in->cluster = drains_find_cluster(ds, n->cluster);
 	d->dry_run = in->cluster && in->cluster->dry_run;
 	d->number = ++ds->numbers;
 	copy_node(d, n);
@@ -213,7 +213,7 @@ static int add_drain(struct drains *ds, struct drain *d)
 {
 	struct drain_inner *old;
 	HASH_FIND(hh_id, ds->by_id, d->id, strlen(d->id), old);
-	running_on(ds, d->cluster, d->node); // counts the end of one that has just ended
+	drain_running_on(ds, d->cluster, d->node); // counts the end of one that has just ended
 	if (old && drain_phase_ended(old->drain->phase) && old->in_flight == 0)
 		remove_drain(ds, old->drain); // the same event shows again
 	else if (old)
@@ -327,7 +327,7 @@ static int keep_unplaced(struct drains *ds, const struct notice *n, int64_t now_
 	return -ENOENT;
 }
 
-static int start(struct drains *ds, struct drain *d, int64_t now_ms)
+int drain_start(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	d->started_ms = now_ms;
 	int r = add_drain(ds, d);
@@ -341,7 +341,7 @@ static int start(struct drains *ds, struct drain *d, int64_t now_ms)
 static int begin(
 	struct drains *ds, const struct fleet_node *f, const struct notice *n, struct drain **ret)
 {
-	struct drain *d = new_drain(ds, f);
+	struct drain *d = drain_new(ds, f);
 	if (!d)
 		return -ENOMEM;
 	make_id(d, n->id);
@@ -350,14 +350,22 @@ static int begin(
 	text_copy(d->source, sizeof(d->source), n->source);
 	d->observed_ms = d->times.notice_ms = n->observed_ms;
 	d->times.seen_ms = d->times.receipted_ms = ds->now_ms;
-	int r = start(ds, d, ds->now_ms);
+	int r = drain_start(ds, d, ds->now_ms);
 	if (r == 0)
 		*ret = d;
 	return r;
 }
 
+void drain_reopen(struct drains *ds, struct drain *d)
+{
+	d->phase = DRAIN_FINISHING;
+	d->ended_ms = 0;
+	HASH_ADD_KEYPTR(
+		hh_node, ds->by_node, d->inner->node_key, strlen(d->inner->node_key), d->inner);
+}
+
 // A drain that was over before its notice was withdrawn has left its mark on the node.
-static struct drain *reopen(struct drains *ds, const struct fleet_node *f)
+static struct drain *reopened(struct drains *ds, const struct fleet_node *f)
 {
 	for (struct drain *d = ds->list; d; d = d->next) {
 		if (strcmp(d->node_uid, f->uid) != 0 || strcmp(d->node, f->name) != 0 ||
@@ -365,10 +373,7 @@ static struct drain *reopen(struct drains *ds, const struct fleet_node *f)
 			continue;
 		if (!d->inner->marked)
 			return NULL;
-		d->phase = DRAIN_FINISHING;
-		d->ended_ms = 0;
-		HASH_ADD_KEYPTR(hh_node, ds->by_node, d->inner->node_key,
-			strlen(d->inner->node_key), d->inner);
+		drain_reopen(ds, d);
 		return d;
 	}
 	return NULL;
@@ -377,10 +382,10 @@ static struct drain *reopen(struct drains *ds, const struct fleet_node *f)
 static int place(
 	struct drains *ds, const struct fleet_node *f, const struct notice *n, struct drain **ret)
 {
-	struct drain *d = running_on(ds, f->cluster, f->name);
+	struct drain *d = drain_running_on(ds, f->cluster, f->name);
 	bool is_new = !d;
 	if (!d && n->withdrawn)
-		d = reopen(ds, f);
+		d = reopened(ds, f);
 	if (!d && n->withdrawn)
 		return 0; // nothing to take back
 	int r = d ? 0 : begin(ds, f, n, &d);
@@ -410,7 +415,7 @@ int drains_notice(
 		return n->withdrawn ? 0 : keep_unplaced(ds, n, now_ms);
 	int r = place(ds, f, n, &d);
 	if (ret)
-		*ret = d ? d : running_on(ds, f->cluster, f->name);
+		*ret = d ? d : drain_running_on(ds, f->cluster, f->name);
 	return r;
 }
 
@@ -439,7 +444,7 @@ static struct drain *requested(struct drains *ds, const struct drain_request *r,
 {
 	uint8_t id[32];
 	char event[32];
-	struct drain *d = new_drain(ds, f);
+	struct drain *d = drain_new(ds, f);
 	if (!d)
 		return NULL;
 	int len = snprintf(event, sizeof(event), "operator/%lld", (long long)now_ms);
@@ -462,7 +467,7 @@ int drains_request(
 	ds->now_ms = now_ms;
 	if (!f || f->state == NODE_GONE)
 		return -ENOENT;
-	struct drain *running = running_on(ds, r->cluster, r->node);
+	struct drain *running = drain_running_on(ds, r->cluster, r->node);
 	if (running && !r->dry_run) {
 		*ret = running;
 		return 0;
@@ -481,7 +486,7 @@ int drains_request(
 		*ret = d;
 		return failed;
 	}
-	int failed = start(ds, d, now_ms);
+	int failed = drain_start(ds, d, now_ms);
 	if (failed < 0)
 		return failed;
 	failed = drain_plan_again(ds, d, now_ms);
@@ -491,79 +496,16 @@ int drains_request(
 	return failed;
 }
 
-// --- what a predecessor left ------------------------------------------------------------------
-
-// Another replica's drain of this node: its id is the one on the node.
-static void take_over_id(struct drains *ds, struct drain *d, const struct drain_mark *m)
-{
-	if (strcmp(d->id, m->id) == 0 || d->inner->marked || drains_find(ds, m->id))
-		return;
-	HASH_DELETE(hh_id, ds->by_id, d->inner);
-	text_copy(d->id, sizeof(d->id), m->id);
-	HASH_ADD_KEYPTR(hh_id, ds->by_id, d->id, strlen(d->id), d->inner);
-	drain_changed(ds, d);
-}
-
-static void resume(struct drains *ds, const struct fleet_node *n, const struct drain_mark *m)
-{
-	struct drain *d = new_drain(ds, n);
-	if (!d)
-		return;
-	text_copy(d->id, sizeof(d->id), m->id);
-	text_copy(d->source, sizeof(d->source), "watch");
-	d->kind = m->kind;
-	d->kinds = 1u << m->kind;
-	d->observed_ms = d->times.notice_ms = m->observed_ms;
-	d->times.seen_ms = ds->now_ms;
-	d->inner->deadlines[m->kind] = d->deadline_ms = m->deadline_ms;
-	d->inner->told = true; // by the predecessor
-	if (start(ds, d, ds->now_ms) < 0)
-		return;
-	d->inner->marked = true;
-	d->inner->cordoned = m->cordoned;
-	d->inner->asked_before = m->replacing;
-	d->times.tainted_ms = ds->now_ms;
-	if (drain_plan_again(ds, d, ds->now_ms) < 0)
-		return; // the next tick plans again
-	drain_observe(ds, d, ds->now_ms);
-	drain_advance(ds, d, ds->now_ms);
-}
-
-void drains_on_node(struct drains *ds, const struct fleet_node *n, int64_t now_ms)
-{
-	struct drain_mark m;
-	const struct drains_cluster *c = find_cluster(ds, n->cluster);
-	if (!c || !c->synced || !n->drain || n->state == NODE_GONE ||
-		drain_mark_parse(n->drain, &m) < 0)
-		return;
-	ds->now_ms = now_ms;
-	struct drain *d = running_on(ds, n->cluster, n->name);
-	const struct drain *ended = drains_find(ds, m.id);
-	// a voluntary drain whose node was un-cordoned since is over: somebody wants the node
-	bool wanted = !drain_kind_forced(m.kind) && !n->unschedulable;
-	if (d)
-		take_over_id(ds, d, &m);
-	else if (!ended && !wanted)
-		resume(ds, n, &m);
-}
-
-void drains_synced(struct drains *ds, const char *cluster, int64_t now_ms)
-{
-	struct drains_cluster *c = find_cluster(ds, cluster);
-	if (!c)
-		return;
-	c->synced = true;
-	for (const struct fleet_node *n = fleet_nodes(ds->o.fleet); n; n = n->hh.next)
-		if (strcmp(n->cluster, cluster) == 0)
-			drains_on_node(ds, n, now_ms);
-}
-
 // --- time -------------------------------------------------------------------------------------
 
 void drains_tick(struct drains *ds, int64_t now_ms)
 {
 	ds->now_ms = now_ms;
-	place_late(ds, now_ms);
+	if (now_ms - ds->placed_ms >= 1000 || now_ms < ds->placed_ms) {
+		ds->placed_ms = now_ms;
+		place_late(ds, now_ms);
+		drains_give_back_survivors(ds, now_ms);
+	}
 	drains_watch_replacements(ds, now_ms);
 	struct drain_inner *in, *next;
 	HASH_ITER (hh_node, ds->by_node, in, next) {

@@ -117,10 +117,21 @@ struct drains {
 	bool unaudited;      // the last append failed
 	int64_t now_ms;      // of the call that is being served
 	uint64_t numbers;
+	int64_t placed_ms; // when what came late was looked at last
 	struct drain *dry; // of the last request that was only to be planned
 	struct drains_stats stats;
 	struct buf text;
 };
+
+// drains.c
+struct drains_cluster *drains_find_cluster(const struct drains *ds, const char *name);
+struct drain *drain_running_on(struct drains *ds, const char *cluster, const char *node);
+struct drain *drain_new(struct drains *ds, const struct fleet_node *n);
+int drain_start(struct drains *ds, struct drain *d, int64_t now_ms); // takes d, also on failure
+void drain_reopen(struct drains *ds, struct drain *d); // one that has ended, and been counted so
+
+// drain_resume.c
+void drains_give_back_survivors(struct drains *ds, int64_t now_ms);
 
 // drain_view.c: everything decide_notice() wants to know, borrowed until the next call of it.
 struct drain_seen {

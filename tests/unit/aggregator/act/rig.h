@@ -24,6 +24,7 @@ struct rig_call {
 	char kind[16], what[64]; // "mark" "unmark" "evict" "delete" "tell" and the cloud's
 	uint32_t grace_s;
 	enum kube_cordon cordon;
+	char taint[64];
 	struct kube_reply kube;
 	struct cloud_reply cloud;
 	char drain[1024]; // annotation of a mark
@@ -99,7 +100,10 @@ static inline void rig_change(void *self, const char *node, const struct kube_no
 	const char *kind = drain ? "mark" : c->cordon == KUBE_CORDON_KEEP ? "close" : "unmark";
 	if (!drain && rig_announced(self, "unmark", node))
 		kind = "unmark";
+	if (c->taint_key && strstr(c->taint_key, "out-of-service"))
+		kind = "out-of-service";
 	struct rig_call *o = rig_open(self, kind, node);
+	snprintf(o->taint, sizeof(o->taint), "%s", c->taint_key ? c->taint_key : "");
 	o->cordon = c->cordon;
 	o->kube = *reply;
 	snprintf(o->drain, sizeof(o->drain), "%s", drain ? drain : "");
@@ -205,7 +209,7 @@ static inline void rig_node(struct rig *r, const char *name)
 		.unschedulable = r->cordoned,
 		.interruption_taint = r->tainted,
 		.drain = strcmp(name, "n1") == 0 ? r->annotation : "",
-		.created_ms = r->now_ms};
+		.created_ms = strcmp(name, "n1") == 0 ? start_ms - 1 : r->now_ms};
 	text_copy(k.name, sizeof(k.name), name);
 	snprintf(k.uid, sizeof(k.uid), "uid-%.30s", name);
 	snprintf(k.instance_id, sizeof(k.instance_id), "i-%.20s", name);

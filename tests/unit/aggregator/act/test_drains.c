@@ -26,7 +26,7 @@ static void intents_are_on_the_disk_before_the_calls_and_in_one_append(void **st
 {
 	struct rig *r = rig_new();
 	for (int i = 0; i < 9; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof(name), "p%d", i);
 		rig_pod(r, name, 30);
 	}
@@ -327,6 +327,36 @@ static void what_somebody_else_cordoned_stays_cordoned(void **state)
 
 // --- who acts, and what of it survives ----------------------------------------------------------
 
+static void a_node_that_outlived_its_deadline_by_ten_minutes_is_given_back(void **state)
+{
+	for (int restarted = 0; restarted < 2; restarted++) {
+		struct rig *r = rig_new();
+		rig_pod(r, "a", 10);
+		rig_notice(r, NOTICE_SPOT_ITN, 120000);
+		rig_flush(r);
+		rig_answer(r, "mark", 0);
+		rig_flush(r);
+		rig_answer(r, "evict", 0);
+		rig_pod_gone(r, "a");
+		rig_run(r, 500);
+		rig_run(r, 700000);
+		assert_null(rig_call(r, "unmark"));
+		if (restarted) {
+			r->now_ms += 25000;
+			rig_pod(r, "new", 10); // somebody tolerates the taint
+			rig_restart(r);
+		}
+		rig_run(r, 25000);
+		assert_non_null(rig_call(r, "unmark"));
+		assert_null(rig_call(r, "evict"));
+		rig_answer(r, "unmark", 0);
+		rig_run(r, 500);
+		assert_false(r->cordoned);
+		assert_int_equal(drains_first(r->drains)->phase, DRAIN_WITHDRAWN);
+		rig_free(r);
+	}
+}
+
 static void a_follower_calls_nothing_and_goes_on_at_once_when_it_leads(void **state)
 {
 	struct rig *r = rig_new();
@@ -484,7 +514,7 @@ static void drains_are_bounded_and_the_oldest_ended_makes_room(void **state)
 {
 	struct rig *r = rig_new();
 	for (int i = 0; i < RIG_MAX_DRAINS; i++) {
-		char node[8];
+		char node[16];
 		snprintf(node, sizeof(node), "m%d", i);
 		rig_node(r, node);
 		struct notice n = rig_news_of(r, node, NOTICE_SPOT_ITN, 120000);
@@ -537,6 +567,7 @@ int main(void)
 		cmocka_unit_test(a_withdrawn_notice_stops_and_undoes_the_drain),
 		cmocka_unit_test(withdrawn_while_the_mark_is_under_way_it_is_taken_off_again),
 		cmocka_unit_test(what_somebody_else_cordoned_stays_cordoned),
+		cmocka_unit_test(a_node_that_outlived_its_deadline_by_ten_minutes_is_given_back),
 		cmocka_unit_test(a_follower_calls_nothing_and_goes_on_at_once_when_it_leads),
 		cmocka_unit_test(leadership_lost_between_intent_and_call_means_no_call),
 		cmocka_unit_test(a_successor_resumes_from_the_node_with_the_same_deadline),
