@@ -51,6 +51,22 @@ static const struct config_key keys[] = {
 		.most = 1000,
 		.help = "Share of one core for forecasts; overload makes them rarer, never late "
 			"for others."),
+	KEY(BOOL, aws, "aws.enabled", .initial = "no",
+		.help = "Ask AWS for the node groups of the first of clusters, for replacements "
+			"and "
+			"for the end of drained instances."),
+	KEY(TEXT, aws_region, "aws.region", .initial = "",
+		.help = "Empty: AWS_REGION of the environment."),
+	KEY(TEXT, aws_endpoint, "aws.endpoint", .initial = "",
+		.help = "One endpoint for every service; empty: AWS's own.",
+		.example = "http://127.0.0.1:4566"),
+	KEY(TEXT, aws_role, "aws.role_arn", .initial = "",
+		.help = "Role to assume on top of the environment's credentials; empty: none."),
+	KEY(TEXT, aws_external_id, "aws.external_id", .initial = "",
+		.help = "External id of that role; empty: none."),
+	KEY(TEXT, aws_queue, "aws.queue", .initial = "",
+		.help = "URL of the SQS queue that EventBridge and the scaling groups send to; "
+			"empty: none."),
 	KEY(TEXT, webhook_url, "webhook.url", .initial = "",
 		.help = "POSTed to at the moment of a notice and at each phase; empty: none."),
 	KEY(TEXT, webhook_secret, "webhook.secret", .initial = "", .secret = true,

@@ -19,6 +19,8 @@ struct aggregator_config {
 	uint64_t max_nodes, max_pods;
 	uint64_t decide_every_ms;
 	uint64_t forecast_budget_permille;
+	bool aws;
+	char *aws_region, *aws_endpoint, *aws_role, *aws_external_id, *aws_queue;
 	char *webhook_url, *webhook_secret, *webhook_ca;
 	bool drain_replace, drain_delete_blocked, drain_delete_voluntary, drain_daemonsets;
 	bool drain_take_karpenter, drain_take_autoscaler;

@@ -7,6 +7,7 @@
 
 #include "aggregator/act/dry.h"
 #include "aggregator/act/webhook.h"
+#include "aggregator/aws_door.h"
 #include "aggregator/cluster.h"
 #include "aggregator/demo.h"
 #include "proto/base/clock.h"
@@ -28,6 +29,7 @@ struct interruption {
 	struct demo *demo;
 	struct cluster *cluster; // the real one; NULL: none
 	struct webhook *webhook; // NULL: none
+	struct aws_door *aws;    // NULL: none
 	struct dry *dry[MAX_CLUSTERS];
 	size_t n_dry;
 	struct audit_entry *entries; // of one append
@@ -150,6 +152,9 @@ static void on_turn(uv_check_t *check)
 	if (i->demo)
 		demo_turn(i->demo);
 	drains_flush(i->drains, now_ms);
+	if (i->aws)
+		aws_door_turn(i->aws,
+			i->cluster && cluster_leads(i->cluster)); // what it took is on the disk
 }
 
 static int open_webhook(struct interruption *i, uv_loop_t *loop, struct why *why)
@@ -199,6 +204,16 @@ static void free_rest(void *arg)
 	on_stopped(stopped_arg);
 }
 
+static void stop_cluster(void *arg)
+{
+	struct interruption *i = arg;
+	i->aws = NULL;
+	if (i->cluster)
+		cluster_stop(i->cluster, free_rest, i);
+	else
+		free_rest(i);
+}
+
 static void on_part_closed(void *arg)
 {
 	struct interruption *i = arg;
@@ -208,10 +223,10 @@ static void on_part_closed(void *arg)
 	i->drains = NULL;
 	for (size_t k = 0; k < i->n_dry; k++)
 		dry_free(i->dry[k]);
-	if (i->cluster)
-		cluster_stop(i->cluster, free_rest, i);
+	if (i->aws)
+		aws_door_stop(i->aws, stop_cluster, i);
 	else
-		free_rest(i);
+		stop_cluster(i);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -262,6 +277,26 @@ static void on_node(void *arg, const struct fleet_node *n)
 		interruption_node(i, n);
 }
 
+// A notice of the queue: what names no node of ours is not ours.
+static int on_queued(void *arg, const struct notice *n)
+{
+	struct interruption *i = arg;
+	log_event(LOG_WARN, EV_NOTICE, "an interruption notice has come by the queue",
+		LOG_TEXT("cluster", n->cluster), LOG_TEXT("instance", n->instance_id),
+		LOG_TEXT("kind", notice_kind_name(n->kind)));
+	return i->drains ? drains_notice(i->drains, n, clock_wall_ms(), NULL) : -EAGAIN;
+}
+
+static int open_aws(struct interruption *i, uv_loop_t *loop, struct cloud *ret, struct why *why)
+{
+	const struct aws_door_doors doors = {
+		.fleet = i->doors.fleet, .on_notice = on_queued, .arg = i};
+	int r = aws_door_start(&i->aws, loop, &doors, i->config, why);
+	if (r == 0)
+		*ret = aws_door_cloud(i->aws);
+	return r;
+}
+
 int interruption_watch(struct interruption *i, uv_loop_t *loop, struct why *why)
 {
 	const struct cluster_doors doors = {
@@ -270,8 +305,12 @@ int interruption_watch(struct interruption *i, uv_loop_t *loop, struct why *why)
 	if (r < 0)
 		return r;
 	const struct kube kube = cluster_kube(i->cluster);
-	const struct cloud none = {.ops = NULL};
-	r = add_cluster(i, &kube, &none, i->config->mode == MODE_ACT);
+	struct cloud cloud = {.ops = NULL};
+	if (i->config->aws)
+		r = open_aws(i, loop, &cloud, why);
+	if (r < 0)
+		return r;
+	r = add_cluster(i, &kube, &cloud, i->config->mode == MODE_ACT);
 	return r < 0 ? r : cluster_watch(i->cluster);
 }
 

@@ -22,6 +22,7 @@
 #define EV_LANE_UP   "LANE_UP"   // receipts again
 // aggregator
 #define EV_NOTICE  "NOTICE"  // an instance is going to be interrupted
+#define EV_CLOUD   "CLOUD"   // the cloud does not answer, or does again; drains go on without it
 #define EV_WEBHOOK "WEBHOOK" // a webhook was dropped or cannot be sent; the message says why
 #define EV_DRAIN   "DRAIN"   // a drain begins, goes on or ends; `petrel drains` shows all of it
 #define EV_CERTIFICATES                                                                            \

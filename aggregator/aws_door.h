@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The AWS side of a real cluster: its node groups into the fleet, its calls for the drains, and the
+// queue of events from which notices come.
+//
+// Without aws.enabled there is none. A message of the queue is given its verdict only after the
+// notice has reached the disk: aws_door_turn() after drains_flush(). Thread: the loop. Ownership:
+// borrows config and fleet.
+#pragma once
+
+#include <uv.h>
+
+#include "aggregator/cloud/cloud.h"
+#include "aggregator/config.h"
+#include "aggregator/fleet/fleet.h"
+#include "proto/wire/notice.h"
+
+struct aws_door;
+struct aws_door_doors {
+	struct fleet *fleet;
+	// 0: taken. -ENOENT: no node of ours has this instance. Else: not now.
+	int (*on_notice)(void *arg, const struct notice *n);
+	void *arg;
+};
+int aws_door_start(struct aws_door **ret, uv_loop_t *loop, const struct aws_door_doors *doors,
+	const struct aggregator_config *config, struct why *why);
+struct cloud aws_door_cloud(struct aws_door *a);
+// After what was taken has been written: its messages are deleted. Only the leader reads the queue.
+void aws_door_turn(struct aws_door *a, bool leads);
+void aws_door_stop(struct aws_door *a, void (*on_stopped)(void *arg), void *arg);
