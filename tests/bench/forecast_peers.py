@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """statsforecast and Prophet on the newest origins of a set: one JSON line per model. Run by tests/bench/forecast.
 
-    forecast_peers.py SET NEWEST
+    forecast_peers.py SET NEWEST EVERY
 
 One thread; CPU is that of the process, after one forecast that is not counted (imports and compilation).
 """
@@ -68,7 +68,7 @@ def answer(model, c):
 def main():
     logging.disable(logging.WARNING)
     numpy.random.seed(1)
-    given = suite.cases(sys.argv[1], int(sys.argv[2]))
+    given = suite.cases(sys.argv[1], int(sys.argv[2]))[::int(sys.argv[3])]
     for model in MODELS:
         answer(model, given[0])
         before = time.process_time()
