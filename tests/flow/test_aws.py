@@ -151,6 +151,32 @@ def test_a_throttle_that_stays_is_said_after_three_attempts(aws):
     assert len(names(aws, "SetDesiredCapacity")) == 3
 
 
+@pytest.mark.parametrize("operation, words", [("DescribeInstances", ("state",)), ("DescribeTargetHealth", ("balancers",)), ("DescribeAutoScalingGroups", ("groups",))])
+@pytest.mark.parametrize("kind", ["unavailable", "reset", "lost", "truncate", "error"])
+def test_one_failure_of_a_read_is_not_noticed(aws, kind, operation, words):
+    node, *_ = aws.group("mine", desired=1, tags=TAG)
+    aws.target_group("web", targets=[node])
+    aws.fault(kind, operation=operation, count=1)
+    assert ask(aws, *words, *([node] if words[0] != "groups" else []))["result"] == "OK"
+
+
+@pytest.mark.parametrize("kind, result", [("garbage", "EBADMSG"), ("huge", "EMSGSIZE"), ("deny", "EACCES")])
+def test_an_answer_that_is_none_is_said(aws, kind, result):
+    node, *_ = aws.group("mine", desired=1, tags=TAG)
+    aws.fault(kind, operation="DescribeInstances")
+    assert ask(aws, "state", node)["result"] == result
+    aws.fault(kind, operation="DescribeAutoScalingGroups")
+    assert ask(aws, "groups")["result"] == result
+
+
+def test_a_service_that_hangs_is_given_up(aws):
+    node, *_ = aws.group("mine", desired=1, tags=TAG)
+    aws.fault("hang", operation="DescribeInstances", count=1)
+    begun = time.monotonic()
+    assert ask(aws, "state", node)["result"] == "OK"
+    assert 9 < time.monotonic() - begun < 25
+
+
 def test_a_wrong_clock_is_corrected_from_the_answer(aws):
     aws.skew(3600)
     assert ask(aws, "identity")["result"] == "OK"
