@@ -3,8 +3,8 @@
 // prints what came back as JSON lines. For the flow tests and for people with a question.
 //
 //     aws-call CLUSTER OPERATION [ARGUMENT…]
-//     groups | identity | launch GROUP ZONE TOKEN | desired GROUP N | terminate ID [decrement]
-//     heartbeat GROUP HOOK ID | complete GROUP HOOK ID | state ID | balancers ID
+//     groups [TIMES] | identity | launch GROUP ZONE TOKEN | desired GROUP N | terminate ID
+//     [decrement] heartbeat GROUP HOOK ID | complete GROUP HOOK ID | state ID | balancers ID
 #include "aggregator/cloud/aws/aws.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
@@ -17,6 +17,7 @@
 
 static struct aws_cloud *cloud;
 static int status;
+static uint64_t times = 1;
 
 static void print(struct buf *out)
 {
@@ -66,9 +67,22 @@ static void on_reply(void *arg, int r, const struct why *why, const char *text)
 	aws_cloud_stop(cloud, NULL, NULL);
 }
 
+static void ask_groups(void);
+
 static void on_done(void *arg, int r, const struct why *why)
 {
-	on_reply(arg, r, why, "");
+	if (r == 0 && --times > 0)
+		ask_groups();
+	else
+		on_reply(arg, r, why, "");
+}
+
+static void ask_groups(void)
+{
+	static const struct cloud_calls calls = {on_group, on_done, NULL};
+	struct cloud c;
+	aws_cloud_get(cloud, &c);
+	c.ops->describe_groups(c.self, &calls);
 }
 
 static const struct cloud_reply reply = {on_reply, NULL};
@@ -106,13 +120,12 @@ static bool ask_group(const struct cloud *c, int argc, char **argv)
 
 static void ask(int argc, char **argv)
 {
-	static const struct cloud_calls calls = {on_group, on_done, NULL};
 	struct cloud c;
 	aws_cloud_get(cloud, &c);
 	if (!strcmp(argv[2], "identity"))
 		aws_cloud_identity(cloud, &reply);
-	else if (!strcmp(argv[2], "groups"))
-		c.ops->describe_groups(c.self, &calls);
+	else if (!strcmp(argv[2], "groups") && (argc < 4 || text_to_u64(argv[3], &times) == 0))
+		ask_groups();
 	else if (argc < 4 || (!ask_instance(&c, argc, argv) && !ask_group(&c, argc, argv)))
 		on_reply(NULL, -EINVAL, NULL, "usage: aws-call CLUSTER OPERATION [ARGUMENT…]");
 }

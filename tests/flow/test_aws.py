@@ -61,6 +61,18 @@ def test_managed_and_self_managed_groups_are_described_with_live_sizes(aws):
     assert mine["instance_type"] == "m6i.large" and mine["zones"]
 
 
+def test_only_sizes_are_asked_for_again(aws):
+    aws.cluster("demo")
+    aws.nodegroup("demo", "managed")
+    aws.group("mine", desired=3, tags=TAG, hooks=[{"name": "drain"}])
+    lines = [json.loads(line) for line in run(aws, "groups", "3").stdout.splitlines()]
+    assert lines[-1]["result"] == "OK" and len(lines) == 7
+    key = lambda g: g["name"]  # noqa: E731
+    assert sorted(lines[0:2], key=key) == sorted(lines[2:4], key=key) == sorted(lines[4:6], key=key)
+    counts = [len(names(aws, each)) for each in ("ListNodegroups", "DescribeNodegroup", "DescribeLifecycleHooks", "DescribeAutoScalingGroups")]
+    assert counts == [1, 1, 1, 3]
+
+
 def test_many_groups_come_in_pages(aws):
     for i in range(130):
         aws.group(f"g{i}", desired=0, minimum=0, tags=TAG)
@@ -190,7 +202,7 @@ def test_the_role_of_another_account_is_assumed_with_its_external_id(aws):
     )
     refused = ask(aws, "identity", PETREL_ROLE_ARN=role, PETREL_EXTERNAL_ID="wrong")
     assert (refused["result"], refused["class"]) == ("EACCES", "denied"), refused
-    assert role in refused["why"]
+    assert role in refused["why"] and "user/petrel" in refused["why"]  # both sides are named
 
 
 def test_web_identity_reads_its_token_from_the_file(aws, tmp_path):

@@ -24,6 +24,7 @@ static const struct cloud_ops ops = {
 
 static void cloud_free(struct aws_cloud *a)
 {
+	free(a->known);
 	free(a->tag_key);
 	free(a->tag_value);
 	free(a);

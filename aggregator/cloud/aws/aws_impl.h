@@ -14,6 +14,9 @@ struct aws_cloud {
 	struct terminate *terminates; // under way
 	char cluster[64];
 	char *tag_key, *tag_value; // NULL: every group of the cluster
+	struct cloud_group *known; // by the last whole look at EKS and the hooks
+	size_t n_known;
+	uint64_t known_ns; // 0: never
 	uint64_t (*mono_ns)(void);
 	uv_loop_t *loop;
 	void (*on_stopped)(void *arg);

@@ -313,11 +313,14 @@ static int refused(struct credential_chain *c, const struct http_answer *a, stru
 	// A token that the kubelet is about to renew, keys that IMDS is about to have: asked again.
 	if (class == WHY_GONE || class == WHY_BUG || protocol_is_expired(e.code))
 		class = WHY_RETRY;
-	const char *role = c->step == STEP_ASSUME ? c->role_arn
-			   : c->step == STEP_WEB  ? environment_get(&c->env, "AWS_ROLE_ARN")
-						  : NULL;
-	return why_set(why, r, class, "%s%s%.80s: %d %s %.60s", what, role ? " of " : "",
-		role ? role : "", a->status, e.code, e.message);
+	if (!sts)
+		return why_set(why, r, class, "%s: %d", what, a->status);
+	// AccessDenied does not say which side refuses, so both are named: "User: ARN is not …".
+	bool named = strncmp(e.message, "User: ", 6) == 0;
+	return why_set(why, r, class, "%s of %.70s%s%.*s: %d %s %.60s", what,
+		c->step == STEP_ASSUME ? c->role_arn : environment_get(&c->env, "AWS_ROLE_ARN"),
+		named ? " by " : "", named ? (int)strcspn(e.message + 6, " ") : 0, e.message + 6,
+		a->status, e.code, named ? "" : e.message);
 }
 
 static int read_role(struct credential_chain *c, const struct http_answer *a, struct why *why)

@@ -4,7 +4,8 @@
 // termination.
 //
 // A cluster that EKS does not know has self-managed groups only. Managed groups' hooks are EKS's
-// own, which completes them: they are not told.
+// own, which completes them: they are not told. What EKS and the hooks say changes rarely and their
+// APIs allow few calls: it is kept for five minutes, in which only the sizes are asked for.
 #include "aggregator/cloud/aws/aws_impl.h"
 
 #include <assert.h>
@@ -17,7 +18,7 @@
 #include "aggregator/cloud/aws/sign.h"
 #include "proto/base/text.h"
 
-enum { MAX_GROUPS = 1000, MAX_PAGES = 100 };
+enum { MAX_GROUPS = 1000, MAX_PAGES = 100, KNOWN_FOR_S = 300 };
 
 struct scan {
 	struct aws_cloud *cloud;
@@ -26,7 +27,8 @@ struct scan {
 	bool *live;                 // its scaling group has been seen
 	size_t n, room, next;
 	unsigned waiting, pages;
-	int r; // the first failure that stands
+	bool from_known; // EKS was not asked
+	int r;           // the first failure that stands
 	struct why why;
 };
 
@@ -36,11 +38,33 @@ struct ask { // one call of a scan about one group
 	char name[NAME_MAX_BYTES];
 };
 
+static const struct cloud_group *find_known(const struct aws_cloud *a, const char *scaling_group)
+{
+	for (size_t i = 0; i < a->n_known; i++)
+		if (strcmp(a->known[i].scaling_group, scaling_group) == 0)
+			return &a->known[i];
+	return NULL;
+}
+
+static void keep(struct scan *s)
+{
+	struct aws_cloud *a = s->cloud;
+	if (s->r < 0 || s->from_known)
+		return;
+	free(a->known);
+	a->known = s->groups;
+	a->n_known = s->n;
+	a->known_ns = a->mono_ns();
+	s->groups = NULL;
+}
+
 static void end(struct scan *s)
 {
+	bool must_live = s->cloud->tag_key || s->from_known;
 	for (size_t i = 0; s->r == 0 && i < s->n; i++)
-		if (s->groups[i].scaling_group[0] && (s->live[i] || !s->cloud->tag_key))
+		if (s->groups[i].scaling_group[0] && (s->live[i] || !must_live))
 			s->calls.on_group(s->calls.arg, &s->groups[i]);
+	keep(s);
 	s->calls.on_done(s->calls.arg, s->r, s->r < 0 ? &s->why : NULL);
 	free(s->groups);
 	free(s->live);
@@ -100,6 +124,12 @@ static void hooks_begin(struct scan *s)
 {
 	for (; s->r == 0 && s->next < s->n && s->waiting < 8; s->next++) {
 		struct cloud_group *g = &s->groups[s->next];
+		const struct cloud_group *known = find_known(s->cloud, g->scaling_group);
+		if (known && s->from_known) {
+			text_copy(g->terminate_hook, sizeof(g->terminate_hook),
+				known->terminate_hook);
+			continue;
+		}
 		struct ask *ask =
 			g->managed || !g->scaling_group[0] ? NULL : calloc(1, sizeof(*ask));
 		if (!ask)
@@ -270,11 +300,24 @@ static void ask_nodegroups(struct scan *s, const char *next)
 	aws_call(s->cloud->client, &call);
 }
 
+static bool is_known(const struct aws_cloud *a)
+{
+	return a->known_ns && a->mono_ns() - a->known_ns < KNOWN_FOR_S * 1000000000ull;
+}
+
 void aws_describe_groups(void *self, const struct cloud_calls *calls)
 {
 	struct scan *s = calloc(1, sizeof(*s));
+	struct cloud_group *g;
 	assert(s); // there must be an on_done
 	s->cloud = self;
 	s->calls = *calls;
-	ask_nodegroups(s, NULL);
+	s->from_known = is_known(s->cloud);
+	for (size_t i = 0; s->from_known && i < s->cloud->n_known; i++)
+		if (s->cloud->known[i].managed && (g = add_group(s)))
+			*g = s->cloud->known[i];
+	if (s->from_known)
+		ask_scaling_groups(s, NULL);
+	else
+		ask_nodegroups(s, NULL);
 }

@@ -109,6 +109,7 @@ static void take_tag(struct groups *s)
 	if (is_name_tag(s->tag_key) && !s->g.cluster_group[0] &&
 		strlen(s->tag_value) < sizeof(s->g.cluster_group))
 		text_copy(s->g.cluster_group, sizeof(s->g.cluster_group), s->tag_value);
+	s->g.group.managed |= strcmp(s->tag_key, "eks:nodegroup-name") == 0;
 	if (s->r->tag_key && strcmp(s->r->tag_key, s->tag_key) == 0) {
 		s->g.has_tag = true;
 		text_copy(s->g.tag_value, sizeof(s->g.tag_value), s->tag_value);
