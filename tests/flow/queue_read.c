@@ -39,6 +39,7 @@ static void print_stats(void)
 	json_put_i64(&j, "receives", (int64_t)s.receives);
 	json_put_i64(&j, "receive_failures", (int64_t)s.receive_failures);
 	json_put_i64(&j, "attempts", (int64_t)a.attempts);
+	json_put_i64(&j, "refreshes", (int64_t)a.credential_refreshes);
 	json_put_i64(&j, "took_ms", (int64_t)(took_ns / 1000000));
 	json_put_text(&j, "last_error", s.last_error.text);
 	json_put_text(&j, "aside", queue_aside(queue, 0));

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -232,9 +233,9 @@ def test_without_credentials_a_person_is_told(aws):
 # --- the queue ---------------------------------------------------------------------------------------------------------------
 
 
-def read(aws, count, seconds=15, receivers=8):
+def read(aws, count, seconds=15, receivers=8, **env):
     url = f"{aws.url}/123456789012/petrel"
-    env = {"PATH": os.environ["PATH"], **aws.environment}
+    env = {k: v for k, v in {"PATH": os.environ["PATH"], **aws.environment, **env}.items() if v}
     done = subprocess.run([QUEUE, url, str(count), str(seconds), str(receivers)], env=env, capture_output=True, text=True, timeout=seconds + 30)
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
@@ -276,6 +277,23 @@ def test_a_thousand_events_are_read_within_seconds(aws):
     _, stats = read(aws, 1000, seconds=40)
     print(stats)
     assert stats["notices"] == 1000 and stats["deleted"] == 1000 and stats["receives"] >= 100
+
+
+def test_keys_that_end_are_renewed_under_a_running_reader(aws, tmp_path):
+    role = "arn:aws:iam::123456789012:role/pod"
+    aws.queue("petrel")
+    aws.role(role, credentials_s=6)
+    aws.pod_identity("token-of-pod-identity", role)
+    (tmp_path / "token").write_text("token-of-pod-identity")
+    env = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": aws.url + "/v1/credentials",
+           "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(tmp_path / "token")}
+    event = ("EC2 Spot Instance Interruption Warning", "aws.ec2", {"instance-id": "i-0000000000000001a", "instance-action": "terminate"})
+    timers = [threading.Timer(7, aws.expire_keys), threading.Timer(9, aws.event, event)]
+    for timer in timers:
+        timer.start()
+    _, stats = read(aws, 1, seconds=14, **env)
+    assert stats["notices"] == 1 and stats["deleted"] == 1 and stats["receive_failures"] == 0, stats
+    assert stats["refreshes"] >= 3, stats
 
 
 def test_a_queue_that_is_not_there_is_said_and_asked_for_again(aws):
