@@ -4,8 +4,9 @@
 // A change of a node is a merge patch that names the resourceVersion it was thought out for, since
 // the list of taints can only be written whole: strategic merge and server-side apply would wipe
 // other people's taints, a bare merge patch would lose what came in between. The watch knows the
-// version and the taints, so the common case is one request; after a conflict the node is read
-// again. Labels, annotations and the cordon are merged by key on the server and need no version.
+// version and the taints, so the common case is one request; after a conflict, if the watch has not
+// seen the other's change yet, the node is read again, and its turn in the budget is kept. Labels,
+// annotations and the cordon are merged by key on the server and need no version.
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +41,9 @@ struct call {
 	struct pair taint, labels[2], annotations[2];
 	char *effect;
 	char *version; // what the patch was made for, NULL: any
+	char *stale;   // the version that met a conflict
 	unsigned tries;
+	bool read; // asked the server for the node: newer than what the watch may say
 };
 
 static void pair_done(struct pair *p)
@@ -61,6 +64,7 @@ static void call_free(struct call *k)
 	free(k->effect);
 	free(k->node);
 	free(k->version);
+	free(k->stale);
 	free(k);
 }
 
@@ -227,11 +231,6 @@ static int put_patch(const struct call *k, const struct mirror_node *n, struct b
 	return r < 0 ? r : buf_failed(out) ? -ENOSPC : 0;
 }
 
-static bool usable(const struct mirror_node *n)
-{
-	return n && n->version && n->taints;
-}
-
 static void on_patched(void *arg, const struct kube_answer *a)
 {
 	struct call *k = arg;
@@ -240,8 +239,10 @@ static void on_patched(void *arg, const struct kube_answer *a)
 	int64_t retry_ms;
 	int r = kube_answer_judge(a, &why, &retry_ms);
 	if (r == -EDEADLK && k->tries < MAX_TRIES) {
-		k->version = (free(k->version), NULL);
-		change(k); // reads the node, the watch may not have seen the other's change yet
+		free(k->stale);
+		k->stale = k->version;
+		k->version = NULL;
+		change(k);
 		return;
 	}
 	if (r == -EDEADLK)
@@ -277,6 +278,7 @@ static void patch(struct call *k, const struct mirror_node *n)
 		.body = body.data,
 		.body_len = body.len,
 		.gated = true,
+		.again = k->stale != NULL,
 		.on_done = on_patched};
 	start(k, &o);
 }
@@ -296,6 +298,7 @@ static int node_of_answer(struct mirror_node *n, cJSON **tree, const struct kube
 static void on_read(void *arg, const struct kube_answer *a)
 {
 	struct call *k = arg;
+	k->read = true;
 	struct why why = {0};
 	struct mirror_node n = {0};
 	cJSON *tree = NULL;
@@ -323,19 +326,28 @@ static void read_node(struct call *k)
 	struct kube_request_options o = {.verb = KUBE_VERB_GET,
 		.lane = lane_of(k->reply.priority, true),
 		.path = path.data,
+		.again = k->stale != NULL,
 		.on_done = on_read};
 	start(k, &o);
 }
 
+// What the watch knows, if that can be more than what met a conflict.
+static const struct mirror_node *watched(const struct call *k)
+{
+	const struct mirror *m = k->client->mirror;
+	const struct mirror_node *n = m ? mirror_node(m, k->node) : NULL;
+	if (k->read || !n || !n->version || !n->taints ||
+		(k->uid[0] && strcmp(k->uid, n->node.uid) != 0))
+		return NULL;
+	return k->stale && strcmp(k->stale, n->version) == 0 ? NULL : n;
+}
+
 static void change(struct call *k)
 {
-	struct kube_client *c = k->client;
-	const struct mirror_node *n =
-		k->tries == 0 && c->mirror ? mirror_node(c->mirror, k->node) : NULL;
-	if (!k->taint.key) {
-		patch(k, NULL);
-	} else if (usable(n)) {
-		text_copy(k->uid, sizeof(k->uid), n->node.uid);
+	const struct mirror_node *n = k->taint.key ? watched(k) : NULL;
+	if (!k->taint.key || n) {
+		if (n)
+			text_copy(k->uid, sizeof(k->uid), n->node.uid);
 		patch(k, n);
 	} else {
 		read_node(k);

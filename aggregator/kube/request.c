@@ -79,7 +79,11 @@ int kube_request_start(
 	if (!q)
 		return -ENOMEM;
 	DL_APPEND(c->requests, q);
-	struct budget_item *pushed_out = budget_push(&c->budget, &q->item);
+	struct budget_item *pushed_out = NULL;
+	if (o->again)
+		budget_push_front(&c->budget, &q->item);
+	else
+		pushed_out = budget_push(&c->budget, &q->item);
 	if (pushed_out) {
 		c->stats.dropped++;
 		kube_request_refuse(c, pushed_out, -ENOBUFS, "too many requests are waiting");

@@ -19,6 +19,7 @@ struct kube_request_options {
 	const char *body;
 	size_t body_len, max_body; // max_body 0: 4 MiB
 	uint32_t deadline_ms;      // 0: 10 s, of a watch none
+	bool again;                // follows a request that had its turn: before those that wait
 	bool gated;                // changes something: asks the gate
 	bool (*on_line)(void *arg, const char *line, size_t len); // a watch; false ends it
 	void (*on_done)(void *arg, const struct kube_answer *a);

@@ -84,6 +84,34 @@ static void a_conflict_reads_the_node_again(void **state)
 	world_done(&w);
 }
 
+static void moved(struct world *w, const struct http_request *q, struct http_response *r)
+{
+	if (is(q, "PATCH") && w->patches == 0) { // the watch says so before the answer does
+		stream_line(w, "{'type':'MODIFIED','object':" NODE("n1", "4",
+				       "'taints':[{'key':'new','effect':'NoExecute'}]") "}");
+		w->calls = 1;
+	}
+	conflicts(w, q, r);
+}
+
+static void a_conflict_that_the_watch_explains_costs_no_reading(void **state)
+{
+	struct world w;
+	world_init(&w, moved, (struct kube_client_options){0});
+	watch(&w);
+	run_until(&w, &w.watches, 1);
+	taint(&w, "n1");
+	run_until(&w, &w.done, 1);
+	assert_int_equal(w.last_r, 0);
+	assert_int_equal(w.patches, 2);
+	assert_in_range(w.gets, 0, 1); // the event may still be on its way
+	if (w.gets == 0) {
+		assert_non_null(strstr(w.body, "\"resourceVersion\":\"4\""));
+		assert_non_null(strstr(w.body, "{\"key\":\"new\",\"effect\":\"NoExecute\"}"));
+	}
+	world_done(&w);
+}
+
 static void a_node_that_is_not_watched_is_read_first(void **state)
 {
 	struct world w;
@@ -352,6 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_is_one_patch_from_what_the_watch_knows),
 		cmocka_unit_test(a_conflict_reads_the_node_again),
+		cmocka_unit_test(a_conflict_that_the_watch_explains_costs_no_reading),
 		cmocka_unit_test(a_node_that_is_not_watched_is_read_first),
 		cmocka_unit_test(a_new_node_of_the_same_name_is_left_alone),
 		cmocka_unit_test(an_overloaded_server_stops_the_budget_for_as_long_as_it_says),
