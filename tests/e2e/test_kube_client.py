@@ -356,7 +356,8 @@ def test_a_server_that_sheds_load_is_obeyed_and_no_budget_is_blamed(world):
 
         answers = world.cluster.poll(lambda: (lambda a: any(x["r"] == "EAGAIN" for x in a) and a)(burst()), 30, "the server sheds load")
         shed = [a for a in answers if a["r"] != "0"]
-        assert {(a["r"], a["class"], a["retry_ms"]) for a in shed} == {("EAGAIN", "throttled", 1000)}
+        assert {(a["r"], a["class"]) for a in shed} == {("EAGAIN", "throttled")}
+        assert all(a["retry_ms"] in range(1000, 10000, 1000) for a in shed)  # the server asks for more when it is asked again too soon
         assert max(a["took_us"] for a in answers) > 900_000, "nobody waited after the 429"
         stats = p.stats()
         assert stats["pauses"] == stats["patch"]["throttled"] == len(shed)
