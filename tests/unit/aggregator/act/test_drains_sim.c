@@ -202,10 +202,49 @@ static void a_noticed_node_is_marked_emptied_replaced_and_given_back(void **stat
 	rig_free(r);
 }
 
+static void in_observe_mode_the_same_drain_says_what_it_would_do_and_does_nothing(void **state)
+{
+	struct rig *r = rig_new(true);
+	assert_int_equal(sim_interrupt(r->sim, "demo-spot-3", 0), 0);
+	const struct drain *d = drains_of_node(r->drains, "demo", "demo-spot-3");
+	run(r, 20);
+	assert_true(d->dry_run);
+	assert_int_equal(d->phase, DRAIN_DONE);
+	assert_int_equal(d->n_pods, SIM_PODS_PER_NODE);
+	for (size_t i = 0; i < d->n_pods; i++) {
+		assert_int_equal(d->pods[i].state, DRAIN_POD_LEFT);
+		assert_non_null(strstr(d->pods[i].why, "would be"));
+	}
+	assert_false(fleet_find_node(r->fleet, "demo", "demo-spot-3")->unschedulable);
+	assert_int_equal(fleet_find_group(r->fleet, "demo", "demo-spot")->desired, 8);
+	assert_true(r->intents > 0);
+	assert_int_equal(r->intents, r->outcomes);
+	rig_free(r);
+}
+
+static void without_capacity_in_a_zone_the_next_is_taken(void **state)
+{
+	struct rig *r = rig_new(false);
+	const struct fleet_node *n = fleet_find_node(r->fleet, "demo", "demo-spot-3");
+	for (const char *const *z = (const char *const[]){"sim-1a", "sim-1b", "sim-1c", NULL}; *z;
+		z++)
+		if (strcmp(n->zone, *z) != 0)
+			sim_no_capacity(r->sim, *z, r->now_ms + 600000);
+	assert_int_equal(sim_interrupt(r->sim, "demo-spot-3", 0), 0);
+	const struct drain *d = drains_of_node(r->drains, "demo", "demo-spot-3");
+	run(r, 110);
+	assert_string_equal(d->replacement.zone, n->zone); // its own, the last that is asked
+	assert_int_equal(d->replacement.state, DRAIN_REPLACEMENT_READY);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_noticed_node_is_marked_emptied_replaced_and_given_back),
+		cmocka_unit_test(
+			in_observe_mode_the_same_drain_says_what_it_would_do_and_does_nothing),
+		cmocka_unit_test(without_capacity_in_a_zone_the_next_is_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
