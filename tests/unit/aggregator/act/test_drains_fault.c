@@ -400,7 +400,7 @@ static void each_pod_is_evicted_once_though_the_aggregator_dies_at_random_instan
 {
 	unsigned deaths = 0;
 	for (uint64_t seed = 1; seed <= 40; seed++)
-		deaths += run_world(seed, true, 300); // back within a third of a second
+		deaths += run_world(seed, true, STEP_MS); // back before what it sent has arrived
 	print_message("%u deaths\n", deaths);
 	assert_true(deaths >= 200);
 }
