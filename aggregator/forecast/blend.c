@@ -8,6 +8,9 @@
 // ones, and an age discount does not help either.
 static const double steepness = 2, drop_beyond = 2, even_share = .2;
 
+// What a trial counts whose truth lies before a change of level that the drift alarm found.
+static const double before_change = .2;
+
 enum { MIDDLE = QUANTILE_COUNT / 2 };
 
 double pinball(double truth, double forecast, double level)
@@ -89,9 +92,10 @@ static void score_entry(struct blend *b, const struct trial *t, const struct fro
 			for (int i = 0; i < QUANTILE_COUNT; i++)
 				row[i] = (double)from[i];
 			size_t k = blend_bucket(b, h);
-			sum[BLEND_CENTRE][k] += fabs(truth - row[MIDDLE]);
-			sum[BLEND_WIDTH][k] += row_loss(truth, row);
-			mass[k]++;
+			double w = t->origin[o] + h < f->changed ? before_change : 1;
+			sum[BLEND_CENTRE][k] += w * fabs(truth - row[MIDDLE]);
+			sum[BLEND_WIDTH][k] += w * row_loss(truth, row);
+			mass[k] += w;
 		}
 	for (size_t k = 0; k < b->n_buckets; k++)
 		for (int use = 0; use < BLEND_USES; use++)
@@ -148,6 +152,23 @@ void blend_weigh(struct blend *b, const struct trial *t, const struct front *f, 
 	for (size_t k = 0; k < b->n_buckets; k++)
 		for (int use = 0; use < BLEND_USES; use++)
 			weigh_bucket(b, use, k, floor, usable);
+}
+
+bool blend_uses(const struct blend *b, size_t e)
+{
+	for (int use = 0; use < BLEND_USES; use++)
+		for (size_t k = 0; k < b->n_buckets; k++)
+			if (b->weight[use][e][k] > 0)
+				return true;
+	return false;
+}
+
+void blend_leave_out(struct blend *b, const bool *ok)
+{
+	for (int use = 0; use < BLEND_USES; use++)
+		for (size_t e = 0; e < b->n_entries; e++)
+			for (size_t k = 0; !ok[e] && k < b->n_buckets; k++)
+				b->weight[use][e][k] = 0;
 }
 
 static void sort_row(double *row)

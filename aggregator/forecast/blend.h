@@ -27,6 +27,9 @@ struct blend {
 // usable[e]: the entry has a forecast from the end of the history as well. Without any trial the
 // usable entries get equal weights.
 void blend_weigh(struct blend *b, const struct trial *t, const struct front *f, const bool *usable);
+bool blend_uses(const struct blend *b, size_t e); // entry e has weight somewhere
+// Takes the weight of entries that are not ok this time.
+void blend_leave_out(struct blend *b, const bool *ok);
 size_t blend_bucket(const struct blend *b, size_t h);
 // Blends one step. rows: the entries' rows, `stride` numbers apart; those without weight are not
 // read. ret: ascending, ret[QUANTILE_COUNT / 2] is the centre.

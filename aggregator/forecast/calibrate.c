@@ -88,20 +88,26 @@ static void collect(
 		}
 }
 
+// The series with its measures of spread: what bands are applied to.
+static int prepare(struct calibration *c, const struct front *f)
+{
+	size_t day = f->day > 1 && f->n >= 2 * f->day ? f->day : 0;
+	c->days = (double)f->n / (double)f->day;
+	c->z = malloc(f->n * sizeof(*c->z));
+	if (!c->z)
+		return -ENOMEM;
+	season_fill(f->lens[LENS_RAW].y, f->n, day, c->z);
+	return spread_init(&c->spread, c->z, f->n, day, f->lens[LENS_RAW].scale);
+}
+
 int calibration_learn(
 	struct calibration *c, const struct blend *b, const struct trial *t, const struct front *f)
 {
 	*c = (struct calibration){.days = (double)f->n / (double)f->day};
 	if (t->n_origins == 0)
 		return 0;
-	size_t day = f->day > 1 && f->n >= 2 * f->day ? f->day : 0;
 	struct errors *x = malloc(sizeof(*x));
-	c->z = malloc(f->n * sizeof(*c->z));
-	int r = x && c->z ? 0 : -ENOMEM;
-	if (r == 0) {
-		season_fill(f->lens[LENS_RAW].y, f->n, day, c->z);
-		r = spread_init(&c->spread, c->z, f->n, day, f->lens[LENS_RAW].scale);
-	}
+	int r = x ? prepare(c, f) : -ENOMEM;
 	c->learnt = r == 0;
 	for (size_t k = 0; r == 0 && k < b->n_buckets; k++) {
 		collect(x, c, &(struct evidence){b, t, f}, k);
@@ -110,6 +116,15 @@ int calibration_learn(
 	}
 	free(x);
 	return r;
+}
+
+int calibration_restore(
+	struct calibration *c, const struct calibration *kept, const struct front *f)
+{
+	*c = *kept;
+	c->z = NULL;
+	memset(&c->spread, 0, sizeof(c->spread));
+	return c->learnt ? prepare(c, f) : 0;
 }
 
 void calibration_done(struct calibration *c)

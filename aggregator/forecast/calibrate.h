@@ -23,6 +23,9 @@ struct calibration {
 
 int calibration_learn(struct calibration *c, const struct blend *b, const struct trial *t,
 	const struct front *f); // -ENOMEM
+// The bands learnt by an earlier run over the present series. -ENOMEM.
+int calibration_restore(
+	struct calibration *c, const struct calibration *kept, const struct front *f);
 void calibration_done(struct calibration *c);
 // Corrects one blended row of a forecast from origin, in place; stays ascending.
 void calibrate_row(const struct calibration *c, const struct blend *b, size_t origin, size_t h,

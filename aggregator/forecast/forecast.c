@@ -11,12 +11,9 @@
 #include "aggregator/forecast/calibrate.h"
 #include "aggregator/forecast/front.h"
 #include "aggregator/forecast/honest.h"
+#include "aggregator/forecast/keep.h"
 #include "aggregator/forecast/peak.h"
 #include "aggregator/forecast/trial.h"
-
-struct forecast_state {
-	uint64_t generation;
-};
 
 struct run {
 	const struct forecast_input *in;
@@ -25,36 +22,12 @@ struct run {
 	struct blend blend;
 	struct calibration calibration;
 	struct honesty honesty;
-	double *rows; // [entry][horizon][QUANTILE_COUNT]
+	struct peak_paths paths;
+	struct forecast_state *state; // NULL = none
+	double *rows;                 // [entry][horizon][QUANTILE_COUNT]
 	bool ok[ENTRIES_MAX];
 	struct outlook *o;
 };
-
-int forecast_state_new(struct forecast_state **ret)
-{
-	struct forecast_state *s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	*ret = s;
-	return 0;
-}
-
-void forecast_state_free(struct forecast_state *s)
-{
-	free(s);
-}
-
-size_t forecast_state_bytes(const struct forecast_state *s)
-{
-	return sizeof(*s);
-}
-
-void forecast_state_score(const struct forecast_state *s, struct forecast_score *ret)
-{
-	*ret = (struct forecast_score){.mase = NAN, .loss_ratio = NAN, .full = s->generation};
-	for (int i = 0; i < QUANTILE_COUNT; i++)
-		ret->pinball[i] = ret->coverage[i] = NAN;
-}
 
 // Served while no member can say anything: the level of the known values with their spread.
 static void serve_level(struct run *r)
@@ -92,14 +65,30 @@ static void serve_naive(struct run *r)
 		horizon * sizeof(*r->o->quantiles));
 }
 
+// How honest the ensemble has been, and whether the naive is served instead.
 static void judge(struct run *r)
 {
 	struct outlook *o = r->o;
-	r->honesty = honest_judge(&r->trial, &r->front, r->ok);
-	o->honesty = r->honesty.ratio;
-	o->gated = r->honesty.worse;
-	if (r->honesty.naive < pool_size)
-		snprintf(o->naive, sizeof(o->naive), "%s", pool[r->honesty.naive].ops->name);
+	struct forecast_score issued = {.loss_ratio = NAN};
+	size_t naive = r->honesty.naive;
+	if (r->state)
+		forecast_state_score(r->state, &issued);
+	o->honesty = honest_ratio(r->honesty.ratio, issued.loss_ratio, issued.steps);
+	if (naive >= pool_size || !r->ok[naive])
+		return;
+	snprintf(o->naive, sizeof(o->naive), "%s", pool[naive].ops->name);
+	o->gated = r->honesty.worse || honest_worse(&issued);
+}
+
+// For a while after the drift alarm.
+static void widen(struct outlook *o)
+{
+	static const double by = 1.5;
+	for (size_t h = 0; h < o->horizon; h++) {
+		double *row = o->quantiles[h], centre = row[QUANTILE_COUNT / 2];
+		for (int i = 0; i < QUANTILE_COUNT; i++)
+			row[i] = centre + by * (row[i] - centre);
+	}
 }
 
 static void order_and_bound(struct run *r)
@@ -163,37 +152,79 @@ static enum outlook_basis basis_of(const struct front *f)
 	return f->n < 14 * f->day ? OUTLOOK_DAILY : OUTLOOK_WEEKLY;
 }
 
-static int forecast_known(struct run *r)
+// From scratch: trials, weights, bands.
+static int fit_all(struct run *r)
 {
-	size_t horizon = r->o->horizon;
-	r->rows = calloc(pool_size * horizon * QUANTILE_COUNT, sizeof(*r->rows));
-	if (!r->rows)
-		return -ENOMEM;
-	int error = trial_run(&r->trial, &r->front, horizon, r->in->seed);
+	struct pool_ask ask = {.horizon = r->o->horizon, .seed = r->in->seed};
+	if (r->state)
+		ask.to = &r->state->pool;
+	int error = trial_run(&r->trial, &r->front, ask.horizon, ask.seed);
 	if (error < 0)
 		return error;
-	int rejected = pool_forecast(&r->front, horizon, r->in->seed, r->rows, r->ok);
+	int rejected = pool_forecast(&r->front, &ask, r->rows, r->ok);
 	if (rejected < 0)
 		return rejected;
 	r->o->members_rejected = (size_t)rejected;
+	blend_weigh(&r->blend, &r->trial, &r->front, r->ok);
+	error = calibration_learn(&r->calibration, &r->blend, &r->trial, &r->front);
+	if (error == 0)
+		error = peak_learn(&r->paths, &r->blend, &r->trial, &r->front);
+	if (error < 0)
+		return error;
+	r->honesty = honest_judge(&r->trial, &r->front, r->ok);
+	return r->state ? keep_fade(r->state, &r->trial, &r->front, &r->blend) : 0;
+}
+
+// With the weights, bands and parameters of the last full run.
+static int refit(struct run *r)
+{
+	struct forecast_state *s = r->state;
+	struct pool_ask ask = {.horizon = r->o->horizon, .seed = r->in->seed, .from = &s->pool};
+	int rejected = pool_forecast(&r->front, &ask, r->rows, r->ok);
+	if (rejected < 0)
+		return rejected;
+	r->o->members_rejected = (size_t)rejected;
+	r->blend = s->blend;
+	r->honesty = s->honesty;
+	blend_leave_out(&r->blend, r->ok);
+	return calibration_restore(&r->calibration, &s->calibration, &r->front);
+}
+
+static void serve(struct run *r)
+{
+	struct outlook *o = r->o;
 	bool any = false;
 	for (size_t e = 0; e < pool_size; e++)
 		any |= r->ok[e];
-	if (any) {
-		blend_weigh(&r->blend, &r->trial, &r->front, r->ok);
-		error = calibration_learn(&r->calibration, &r->blend, &r->trial, &r->front);
-		if (error < 0)
-			return error;
-		judge(r);
-		if (r->o->gated)
-			serve_naive(r);
-		else
-			serve_blend(r);
-		report_members(r);
-	} else {
+	if (!any) {
 		serve_level(r);
+		return;
 	}
-	return 0;
+	judge(r);
+	if (o->gated)
+		serve_naive(r);
+	else
+		serve_blend(r);
+	if (r->state && keep_widened(r->state, o->start_s, o->horizon, o->step_s))
+		widen(o);
+	report_members(r);
+}
+
+static int forecast_known(struct run *r)
+{
+	r->rows = calloc(pool_size * r->o->horizon * QUANTILE_COUNT, sizeof(*r->rows));
+	if (!r->rows)
+		return -ENOMEM;
+	struct forecast_state *s = r->state;
+	if (s && s->cusum.changed_s > r->front.start_s) {
+		r->o->changed_s = s->cusum.changed_s;
+		r->front.changed =
+			(size_t)((s->cusum.changed_s - r->front.start_s) / r->front.step_s);
+	}
+	int error = r->o->made == OUTLOOK_FULL ? fit_all(r) : refit(r);
+	if (error == 0)
+		serve(r);
+	return error;
 }
 
 static int run_all(struct run *r)
@@ -212,11 +243,75 @@ static int run_all(struct run *r)
 	o->basis = basis_of(&r->front);
 	if (o->basis != OUTLOOK_EMPTY)
 		error = forecast_known(r);
+	if (error == 0)
+		order_and_bound(r);
+	return error;
+}
+
+static const double *naive_rows(const struct run *r)
+{
+	size_t e = r->honesty.naive;
+	bool there = r->rows && e < pool_size && r->ok[e] && isfinite(r->honesty.ratio);
+	return there ? r->rows + e * r->o->horizon * QUANTILE_COUNT : NULL;
+}
+
+// After a full or refreshed run: what the next one will want.
+static int keep(struct run *r)
+{
+	struct forecast_state *s = r->state;
+	int error = keep_rows(s, &r->front, r->o);
+	if (error < 0 || r->o->made != OUTLOOK_FULL)
+		return error;
+	s->blend = r->blend;
+	s->honesty = r->honesty;
+	s->calibration = r->calibration;
+	s->calibration.z = NULL;
+	memset(&s->calibration.spread, 0, sizeof(s->calibration.spread));
+	peak_done(&s->paths);
+	s->paths = r->paths;
+	r->paths.score = NULL;
+	for (size_t e = 0; e < pool_size; e++)
+		s->pool.wanted[e] = r->ok[e] && (blend_uses(&r->blend, e) || e == r->honesty.naive);
+	s->step_s = r->in->step_s;
+	s->horizon = r->in->horizon;
+	s->full_at_s = r->o->start_s;
+	s->cusum.pending = false;
+	s->valid = true;
+	return 0;
+}
+
+// Moves the last forecast on.
+static void carry(struct run *r)
+{
+	struct forecast_state *s = r->state;
+	struct outlook *o = r->o, last = s->last;
+	last.quantiles = o->quantiles;
+	last.peak = o->peak;
+	last.horizon = o->horizon;
+	*o = last;
+	o->made = OUTLOOK_CARRIED;
+	o->start_s = o->data_to_s = r->in->start_s + (int64_t)r->in->n * r->in->step_s;
+	keep_carried(s, r->in, o);
+}
+
+static int run_made(struct run *r)
+{
+	struct outlook *o = r->o;
+	int error = 0;
+	if (o->made == OUTLOOK_CARRIED)
+		carry(r);
+	else
+		error = run_all(r);
+	if (error == 0 && r->state && o->made != OUTLOOK_CARRIED && o->basis != OUTLOOK_EMPTY)
+		error = keep(r);
 	if (error < 0)
 		return error;
-	order_and_bound(r);
-	error = peak_fill(o, &r->blend, &r->trial, &r->front);
-	bound_peaks(r);
+	if (r->state)
+		keep_issue(r->state, o, o->made == OUTLOOK_CARRIED ? NULL : naive_rows(r));
+	o->horizon = r->in->horizon; // the steps beyond were made to be carried
+	error = peak_fill(o, r->state ? &r->state->paths : &r->paths);
+	if (o->made != OUTLOOK_CARRIED)
+		bound_peaks(r);
 	return error;
 }
 
@@ -225,11 +320,20 @@ int forecast_run(
 {
 	if (in->step_s <= 0 || in->horizon == 0 || in->horizon > FORECAST_HORIZON_MAX)
 		return -EINVAL;
-	struct run r = {.in = in};
-	int error = outlook_new(&r.o, in->horizon);
-	if (error == 0)
-		error = run_all(&r);
+	struct run r = {.in = in, .state = state};
+	enum outlook_made made = OUTLOOK_FULL;
+	if (state) {
+		keep_watch(state, in);
+		made = keep_kind(state, in);
+	}
+	bool further = state && made != OUTLOOK_CARRIED;
+	int error = outlook_new(&r.o, in->horizon + (further ? keep_carry(in->horizon) : 0));
+	if (error == 0) {
+		r.o->made = made;
+		error = run_made(&r);
+	}
 	free(r.rows);
+	peak_done(&r.paths);
 	calibration_done(&r.calibration);
 	trial_done(&r.trial);
 	front_done(&r.front);
@@ -237,8 +341,11 @@ int forecast_run(
 		outlook_free(r.o);
 		return error;
 	}
-	if (state)
+	if (state) {
 		r.o->generation = ++state->generation;
+		state->runs[made]++;
+		state->rejected += made == OUTLOOK_CARRIED ? 0 : r.o->members_rejected;
+	}
 	*ret_outlook = r.o;
 	return 0;
 }

@@ -15,6 +15,8 @@ enum { DAY_S = 86400 };
 static const double log_shift = .05;
 // What is beyond this many times the largest value seen is not a forecast but an accident.
 static const double most_growth = 3;
+// A member whose median goes further than this many times the largest value seen is out.
+static const double beyond = 10;
 
 static void close_short_gaps(double *y, size_t n)
 {
@@ -53,6 +55,8 @@ static double difference_scale(const double *y, size_t n, size_t day)
 static void set_bounds(struct front *f, double least, double most, double physical)
 {
 	double range = most - least;
+	f->least = least;
+	f->most = most;
 	f->floor = least >= 0 ? 0 : least - most_growth * range;
 	f->ceiling = physical > 0 ? fmax(physical, most)
 				  : most + (most_growth - 1) * fmax(fabs(most), range);
@@ -196,6 +200,14 @@ void front_done(struct front *f)
 	for (int i = 0; i < LENS_COUNT; i++)
 		free(f->lens[i].y);
 	*f = (struct front){0};
+}
+
+bool lens_beyond(const struct front *f, enum lens_kind kind, double value)
+{
+	if (kind == LENS_LOG)
+		value = exp(fmin(value, 700)) - f->lens[kind].shift;
+	double reach = fmax(fmax(fabs(f->least), fabs(f->most)), f->most - f->least);
+	return fabs(value) > beyond * reach && reach > 0;
 }
 
 double front_bound(const struct front *f, double value)

@@ -39,11 +39,15 @@ struct front {
 	size_t periods[MAX_PERIODS], n_periods;
 	size_t day;            // steps of a day, at least 1
 	double floor, ceiling; // no forecast leaves these
+	double least, most;    // seen
+	size_t changed;        // the level changed before this index; 0 = not known to
 	size_t known, clipped, censored;
 };
 
 int front_init(struct front *f, const struct forecast_input *in); // -ENOMEM; n may be 0 after it
 void front_done(struct front *f);
+// Whether a value on the lens' scale is over ten times beyond anything seen.
+bool lens_beyond(const struct front *f, enum lens_kind kind, double value);
 double front_bound(const struct front *f, double value);
 // From the lens' scale to the series' unit, bounded.
 double lens_back(const struct front *f, enum lens_kind kind, double value);

@@ -85,13 +85,17 @@ static bool clearly_lost(const struct comparison *c, double windows)
 	return windows >= WINDOWS_MIN && -mean > 2 * spread / sqrt(windows);
 }
 
-bool honest_worse(double ratio, double issued_ratio, double issued_steps)
+double honest_ratio(double back_tested, double issued, double issued_steps)
 {
-	if (isnan(issued_ratio))
-		return ratio > clearly;
+	if (isnan(issued) || isnan(back_tested))
+		return isnan(issued) ? back_tested : issued;
 	double trust = issued_steps / (issued_steps + ISSUED_TRUST);
-	double both = isnan(ratio) ? issued_ratio : ratio + trust * (issued_ratio - ratio);
-	return both > clearly;
+	return back_tested + trust * (issued - back_tested);
+}
+
+bool honest_worse(const struct forecast_score *issued)
+{
+	return issued->steps >= ISSUED_TRUST && issued->loss_ratio > clearly;
 }
 
 struct honesty honest_judge(const struct trial *t, const struct front *f, const bool *usable)
@@ -115,6 +119,6 @@ struct honesty honest_judge(const struct trial *t, const struct front *f, const 
 	ret.ratio = (c.ensemble + floor) / (c.naive + floor);
 	double windows = (double)(f->n - t->origin[early.to]) / (double)t->horizon;
 	windows = fmin(windows, c.origins);
-	ret.worse = honest_worse(ret.ratio, NAN, 0) && clearly_lost(&c, windows);
+	ret.worse = ret.ratio > clearly && clearly_lost(&c, windows);
 	return ret;
 }

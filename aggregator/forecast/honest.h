@@ -20,7 +20,9 @@ struct honesty {
 	bool worse;   // the ensemble lost clearly: serve the naive
 };
 
-// ratio of back-tests and of issued forecasts (weighted by how many steps each compared) above
-// which the naive serves: a loss of a few percent is chance with so few origins.
-bool honest_worse(double ratio, double issued_ratio, double issued_steps);
+// Back-tests and issued forecasts together: the more steps have been issued, the more they count.
+// NAN where neither is known.
+double honest_ratio(double back_tested, double issued, double issued_steps);
+// Whether what was issued has been clearly worse than the naive, over enough steps.
+bool honest_worse(const struct forecast_score *issued);
 struct honesty honest_judge(const struct trial *t, const struct front *f, const bool *usable);

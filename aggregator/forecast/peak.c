@@ -41,30 +41,6 @@ static void running_maximum(struct outlook *o)
 					  : o->quantiles[h][i];
 }
 
-struct replay {
-	const struct outlook *o;
-	const struct blend *b;
-	const struct trial *t;
-	const struct front *f;
-};
-
-// Walks origin k's errors through today's band; best[h] = maximum up to h.
-static void walk(const struct replay *r, size_t k, double *best)
-{
-	const struct outlook *o = r->o;
-	const struct trial *t = r->t;
-	for (size_t h = 0; h < o->horizon; h++) {
-		double row[QUANTILE_COUNT], truth = r->f->truth[t->origin[k] + h];
-		double z = 0; // a missing truth says nothing: the middle
-		if (!isnan(truth)) {
-			blend_past_row(r->b, t, k, h, row);
-			z = score_of(row, truth);
-		}
-		double v = value_at(o->quantiles[h], z);
-		best[h] = h ? fmax(best[h - 1], v) : v;
-	}
-}
-
 static void take_quantiles(struct outlook *o, const double *paths, size_t n, double *draw)
 {
 	for (size_t h = 0; h < o->horizon; h++) {
@@ -81,22 +57,59 @@ static void take_quantiles(struct outlook *o, const double *paths, size_t n, dou
 	}
 }
 
-int peak_fill(
-	struct outlook *o, const struct blend *b, const struct trial *t, const struct front *f)
+int peak_learn(
+	struct peak_paths *p, const struct blend *b, const struct trial *t, const struct front *f)
+{
+	size_t whole = 0; // origins whose whole horizon has come true
+	*p = (struct peak_paths){.horizon = t->horizon};
+	while (whole < t->n_origins && t->origin[whole] + t->horizon <= f->n)
+		whole++;
+	size_t most = PEAK_SCORES_MAX / t->horizon, first = whole > most ? whole - most : 0;
+	if (whole - first < PATHS_MIN)
+		return 0;
+	p->score = malloc((whole - first) * t->horizon * sizeof(*p->score));
+	if (!p->score)
+		return -ENOMEM;
+	float *to = p->score;
+	for (size_t k = first; k < whole; k++)
+		for (size_t h = 0; h < t->horizon; h++) {
+			double row[QUANTILE_COUNT], truth = f->truth[t->origin[k] + h];
+			*to++ = 0; // a missing truth says nothing: the middle
+			if (isnan(truth))
+				continue;
+			blend_past_row(b, t, k, h, row);
+			to[-1] = (float)score_of(row, truth);
+		}
+	p->n = whole - first;
+	return 0;
+}
+
+void peak_done(struct peak_paths *p)
+{
+	free(p->score);
+	*p = (struct peak_paths){0};
+}
+
+// Walks one path's scores through today's band; best[h] = maximum up to h.
+static void walk(const struct outlook *o, const float *score, double *best)
+{
+	for (size_t h = 0; h < o->horizon; h++) {
+		double v = value_at(o->quantiles[h], (double)score[h]);
+		best[h] = h ? fmax(best[h - 1], v) : v;
+	}
+}
+
+int peak_fill(struct outlook *o, const struct peak_paths *p)
 {
 	running_maximum(o);
-	size_t whole = 0; // origins whose whole horizon has come true
-	while (whole < t->n_origins && t->origin[whole] + o->horizon <= f->n)
-		whole++;
-	if (whole < PATHS_MIN)
+	if (p->n == 0 || p->horizon < o->horizon)
 		return 0;
-	double *paths = malloc((whole * o->horizon + whole) * sizeof(*paths));
+	double *paths = malloc((p->n * o->horizon + p->n) * sizeof(*paths));
 	if (!paths)
 		return -ENOMEM;
-	struct replay r = {o, b, t, f};
-	for (size_t k = 0; k < whole; k++)
-		walk(&r, k, paths + k * o->horizon);
-	take_quantiles(o, paths, whole, paths + whole * o->horizon);
+	for (size_t k = 0; k < p->n; k++)
+		walk(o, p->score + k * p->horizon, paths + k * o->horizon);
+	take_quantiles(o, paths, p->n, paths + p->n * o->horizon);
 	free(paths);
 	return 0;
 }

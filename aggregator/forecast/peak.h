@@ -14,7 +14,17 @@
 #include "aggregator/forecast/outlook.h"
 #include "aggregator/forecast/trial.h"
 
-// Fills o->peak from o->quantiles. Without trials the step quantiles' running maximum is used.
+enum { PEAK_SCORES_MAX = 6144 }; // fits a kept state
+
+struct peak_paths {
+	size_t n, horizon;
+	float *score; // [n][horizon], normal scores of the truths within their bands
+};
+
+// -ENOMEM; n is 0 where there are too few whole trials.
+int peak_learn(
+	struct peak_paths *p, const struct blend *b, const struct trial *t, const struct front *f);
+void peak_done(struct peak_paths *p);
+// Fills o->peak from o->quantiles; without paths the running maximum of the step quantiles.
 // -ENOMEM.
-int peak_fill(
-	struct outlook *o, const struct blend *b, const struct trial *t, const struct front *f);
+int peak_fill(struct outlook *o, const struct peak_paths *p);

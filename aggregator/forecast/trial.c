@@ -56,11 +56,15 @@ static struct member_input input_of(
 	return in;
 }
 
-// Back to the unit of the series. False if the answer is not usable.
+// Back to the unit of the series. False if the answer is not usable: not finite, or a median over
+// ten times beyond anything seen (outer quantiles are only cut there).
 static bool back(const struct front *f, enum lens_kind kind, size_t n, double *rows)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!isfinite(rows[i]))
+			return false;
+		bool middle = i % QUANTILE_COUNT == QUANTILE_COUNT / 2;
+		if (middle && lens_beyond(f, kind, rows[i]))
 			return false;
 		rows[i] = lens_back(f, kind, rows[i]);
 	}
@@ -144,25 +148,48 @@ void trial_done(struct trial *t)
 	*t = (struct trial){0};
 }
 
-int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, double *rows, bool *ret_ok)
+static void save(const struct entry *e, const void *model, struct pool_kept *to, size_t i)
+{
+	double saved[MEMBER_SAVED_MAX];
+	size_t n = e->ops->save ? e->ops->save(model, saved) : 0;
+	to->n_saved[i] = n <= POOL_SAVED_MAX ? n : 0;
+	memcpy(to->saved[i], saved, to->n_saved[i] * sizeof(*saved));
+}
+
+// 1: answered, 0: cannot, -EDOM: answered what is not usable; -ENOMEM.
+static int ask_entry(const struct front *f, const struct pool_ask *ask, size_t e, double *rows)
+{
+	void *model;
+	struct member_input in = input_of(f, pool[e].lens, ask->horizon, ask->seed);
+	if (ask->from && ask->from->n_saved[e]) {
+		in.saved = ask->from->saved[e];
+		in.n_saved = ask->from->n_saved[e];
+	}
+	int r = pool[e].ops->create(&model, &in, f->n);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	r = pool[e].ops->forecast(model, f->n, ask->horizon, rows);
+	if (r == 0 && ask->to)
+		save(&pool[e], model, ask->to, e);
+	pool[e].ops->destroy(model);
+	if (r < 0)
+		return 0;
+	return back(f, pool[e].lens, ask->horizon * QUANTILE_COUNT, rows) ? 1 : -EDOM;
+}
+
+int pool_forecast(
+	const struct front *f, const struct pool_ask *ask, double *rows, bool ret_ok[ENTRIES_MAX])
 {
 	int rejected = 0;
 	for (size_t e = 0; e < pool_size; e++) {
-		void *model;
 		ret_ok[e] = false;
-		if (!takes_part(f, &pool[e]))
+		if (!takes_part(f, &pool[e]) || (ask->from && !ask->from->wanted[e]))
 			continue;
-		struct member_input in = input_of(f, pool[e].lens, horizon, seed);
-		int r = pool[e].ops->create(&model, &in, f->n);
+		int r = ask_entry(f, ask, e, rows + e * ask->horizon * QUANTILE_COUNT);
 		if (r == -ENOMEM)
 			return r;
-		if (r < 0)
-			continue;
-		double *mine = rows + e * horizon * QUANTILE_COUNT;
-		r = pool[e].ops->forecast(model, f->n, horizon, mine);
-		pool[e].ops->destroy(model);
-		ret_ok[e] = r == 0 && back(f, pool[e].lens, horizon * QUANTILE_COUNT, mine);
-		rejected += r == 0 && !ret_ok[e];
+		ret_ok[e] = r == 1;
+		rejected += r == -EDOM;
 	}
 	return rejected;
 }

@@ -14,7 +14,7 @@
 #include "aggregator/forecast/front.h"
 #include "aggregator/forecast/model/member.h"
 
-enum { ENTRIES_MAX = 32, ORIGINS_MAX = 64 };
+enum { ENTRIES_MAX = 32, ORIGINS_MAX = 64, POOL_SAVED_MAX = 32 };
 
 struct entry {
 	const struct member_ops *ops;
@@ -42,8 +42,23 @@ static inline const float *trial_row(const struct trial *t, size_t entry, size_t
 	return t->rows + ((entry * t->n_origins + origin) * t->horizon + h) * QUANTILE_COUNT;
 }
 
+// What is kept of the entries' fits for a later run of the same series.
+struct pool_kept {
+	bool wanted[ENTRIES_MAX];    // has weight; the others need not be asked
+	size_t n_saved[ENTRIES_MAX]; // 0 = this member keeps nothing and fits anew
+	double saved[ENTRIES_MAX][POOL_SAVED_MAX];
+};
+
+struct pool_ask {
+	size_t horizon;
+	uint64_t seed;
+	const struct pool_kept *from; // take parameters from there and ask only the wanted; or NULL
+	struct pool_kept *to;         // keep parameters there; or NULL
+};
+
 // The forecasts proper: every entry fitted on the whole history, from its end. rows:
 // [entry][horizon][QUANTILE_COUNT], unit of the series; ok[entry] false where there is none. An
 // answer that is not finite, or over 10 times beyond anything seen, is rejected. Returns how many
 // were, or -ENOMEM.
-int pool_forecast(const struct front *f, size_t horizon, uint64_t seed, double *rows, bool *ret_ok);
+int pool_forecast(
+	const struct front *f, const struct pool_ask *ask, double *rows, bool ret_ok[ENTRIES_MAX]);
