@@ -14,6 +14,7 @@
 #include "aggregator/forecast/keep.h"
 #include "aggregator/forecast/peak.h"
 #include "aggregator/forecast/trial.h"
+#include "aggregator/forecast/wallclock.h"
 
 struct run {
 	const struct forecast_input *in;
@@ -320,6 +321,8 @@ int forecast_run(
 {
 	if (in->step_s <= 0 || in->horizon == 0 || in->horizon > FORECAST_HORIZON_MAX)
 		return -EINVAL;
+	if (in->zone)
+		return wallclock_run(in, state, ret_outlook);
 	struct run r = {.in = in, .state = state};
 	enum outlook_made made = OUTLOOK_FULL;
 	if (state) {

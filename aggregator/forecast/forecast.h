@@ -27,7 +27,8 @@ enum {
 struct forecast_input {
 	const double *y; // regular grid, oldest first; NAN = missing. Borrowed for the call.
 	size_t n;        // may be 0
-	const uint8_t *saturated;  // [n], 1 = the truth was at least y; NULL = none
+	const uint8_t *saturated;  // [n], percent of the bin in which the truth was at least y,
+				   // 0..100; NULL = none
 	const double *demand_high; // [n], upper bound of the truth where saturated; NULL = unknown
 	int64_t start_s;           // epoch seconds at which bin 0 starts
 	int64_t step_s;            // > 0

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/forecast/calendar.h"
 #include "aggregator/forecast/model/order.h"
 
-enum { DAY_S = 86400 };
+enum { DAY_S = 86400, HOLIDAYS_BEYOND = 64, CENSORED = 10 };
 
 // Shift of the logarithm as a share of the median: values near zero must not become minus infinity,
 // and a series far from zero needs none.
@@ -117,7 +118,8 @@ static void set_periods(struct front *f)
 
 // What lay behind saturated samples: between the sample and its upper bound where that is known,
 // else the mean of the unsaturated values above it, else a quarter more. Models learn "at least
-// this" and do not repeat the clip.
+// this" and do not repeat the clip. A bin saturated for a share of its time is moved by that share,
+// and is no truth from a tenth on.
 static void impute_saturated(struct front *f, const struct forecast_input *in, double *y)
 {
 	size_t first = in->n - f->n;
@@ -126,9 +128,10 @@ static void impute_saturated(struct front *f, const struct forecast_input *in, d
 		if (!in->saturated[first + i] || !isfinite(seen))
 			continue;
 		f->censored++;
+		double share = fmin(100, in->saturated[first + i]) / 100;
 		double high = in->demand_high ? in->demand_high[first + i] : NAN;
 		if (isfinite(high) && high > seen) {
-			y[i] = (seen + high) / 2;
+			y[i] = seen + share * (high - seen) / 2;
 			continue;
 		}
 		size_t from = i > 14 * f->day ? i - 14 * f->day : 0;
@@ -137,8 +140,30 @@ static void impute_saturated(struct front *f, const struct forecast_input *in, d
 				sum += f->truth[j];
 				k++;
 			}
-		y[i] = k > 0 ? sum / k : seen + fabs(seen) / 4;
+		y[i] = seen + share * (k > 0 ? sum / k - seen : fabs(seen) / 4);
 	}
+}
+
+// Days of the calendar over the history and beyond: the horizon, and what a kept state may carry.
+static int mark_holidays(struct front *f, const struct forecast_input *in)
+{
+	if (!calendar_known(in->calendar))
+		return 0;
+	f->holiday_n = f->n + 2 * in->horizon + HOLIDAYS_BEYOND;
+	f->holiday = calloc(f->holiday_n, sizeof(*f->holiday));
+	if (!f->holiday)
+		return -ENOMEM;
+	int64_t known = INT64_MIN;
+	bool off = false;
+	for (size_t i = 0; i < f->holiday_n; i++) {
+		int64_t at = f->start_s + (int64_t)i * f->step_s;
+		int64_t day = at >= 0 ? at / DAY_S : (at - DAY_S + 1) / DAY_S;
+		if (day != known)
+			off = calendar_holiday(in->calendar, day) != NULL;
+		known = day;
+		f->holiday[i] = off;
+	}
+	return 0;
 }
 
 static int build_lenses(struct front *f, const struct forecast_input *in)
@@ -182,10 +207,13 @@ int front_init(struct front *ret, const struct forecast_input *in)
 			return -ENOMEM;
 		for (size_t i = 0; i < f.n; i++)
 			f.truth[i] = isfinite(in->y[first + i]) &&
-						     !(in->saturated && in->saturated[first + i])
+						     !(in->saturated &&
+							     in->saturated[first + i] >= CENSORED)
 					     ? in->y[first + i]
 					     : NAN;
 		r = build_lenses(&f, in);
+		if (r == 0)
+			r = mark_holidays(&f, in);
 	}
 	if (r < 0)
 		front_done(&f);
@@ -197,6 +225,7 @@ int front_init(struct front *ret, const struct forecast_input *in)
 void front_done(struct front *f)
 {
 	free(f->truth);
+	free(f->holiday);
 	for (int i = 0; i < LENS_COUNT; i++)
 		free(f->lens[i].y);
 	*f = (struct front){0};

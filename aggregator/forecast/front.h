@@ -40,7 +40,9 @@ struct front {
 	size_t day;            // steps of a day, at least 1
 	double floor, ceiling; // no forecast leaves these
 	double least, most;    // seen
-	size_t changed;        // the level changed before this index; 0 = not known to
+	double *holiday;       // 1 on public holidays, [holiday_n]; NULL = no calendar
+	size_t holiday_n;
+	size_t changed; // the level changed before this index; 0 = not known to
 	size_t known, clipped, censored;
 };
 

@@ -71,7 +71,8 @@ static int64_t end_of(const struct forecast_input *in)
 static double value_at(const struct forecast_input *in, int64_t at_s)
 {
 	int64_t i = (at_s - in->start_s) / in->step_s;
-	if (at_s < in->start_s || i >= (int64_t)in->n || (in->saturated && in->saturated[i]))
+	if (at_s < in->start_s || i >= (int64_t)in->n ||
+		(in->saturated && in->saturated[i] >= KEEP_CENSORED))
 		return NAN;
 	return isfinite(in->y[i]) ? in->y[i] : NAN;
 }

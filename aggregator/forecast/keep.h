@@ -20,6 +20,7 @@
 enum {
 	KEEP_CARRY_MAX = 24, // steps a forecast may be carried
 	KEEP_ISSUED_MAX = 96,
+	KEEP_CENSORED = 10, // percent saturated from which a bin is no truth, as in front.c
 };
 
 struct issued { // one forecast under watch until its truth has come

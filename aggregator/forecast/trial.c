@@ -40,8 +40,24 @@ static bool takes_part(const struct front *f, const struct entry *e)
 	return f->lens[e->lens].used && (e->always || !f->lens[LENS_LOG].used);
 }
 
-static struct member_input input_of(
-	const struct front *f, enum lens_kind kind, size_t horizon, uint64_t seed)
+// Holidays are a regressor once the values fitted hold one, and a working day as well.
+static void add_holidays(const struct front *f, size_t fit_end, struct member_input *in)
+{
+	size_t off = 0;
+	for (size_t i = 0; f->holiday && i < fit_end; i++)
+		off += f->holiday[i] > 0;
+	if (off == 0 || off == fit_end || f->n + in->max_horizon > f->holiday_n)
+		return;
+	in->regressors = f->holiday;
+	in->n_regressors = 1;
+}
+
+struct fit { // what a model is made for
+	size_t end, horizon;
+	uint64_t seed;
+};
+
+static struct member_input input_of(const struct front *f, enum lens_kind kind, struct fit fit)
 {
 	const struct lens *l = &f->lens[kind];
 	struct member_input in = {.y = l->y,
@@ -49,10 +65,11 @@ static struct member_input input_of(
 		.start_s = f->start_s,
 		.step_s = f->step_s,
 		.n_periods = f->n_periods,
-		.max_horizon = horizon,
+		.max_horizon = fit.horizon,
 		.scale = l->scale,
-		.seed = seed};
+		.seed = fit.seed};
 	memcpy(in.periods, f->periods, sizeof(in.periods));
+	add_holidays(f, fit.end, &in);
 	return in;
 }
 
@@ -131,7 +148,8 @@ int trial_run(struct trial *ret, const struct front *f, size_t horizon, uint64_t
 		void *model;
 		if (!takes_part(f, &pool[e]))
 			continue;
-		struct member_input in = input_of(f, pool[e].lens, horizon, seed);
+		struct member_input in =
+			input_of(f, pool[e].lens, (struct fit){prefix, horizon, seed});
 		if (pool[e].ops->create(&model, &in, prefix) < 0)
 			continue;
 		t.ok[e] = try_entry(&t, f, e, model, rows);
@@ -160,7 +178,8 @@ static void save(const struct entry *e, const void *model, struct pool_kept *to,
 static int ask_entry(const struct front *f, const struct pool_ask *ask, size_t e, double *rows)
 {
 	void *model;
-	struct member_input in = input_of(f, pool[e].lens, ask->horizon, ask->seed);
+	struct member_input in =
+		input_of(f, pool[e].lens, (struct fit){f->n, ask->horizon, ask->seed});
 	if (ask->from && ask->from->n_saved[e]) {
 		in.saved = ask->from->saved[e];
 		in.n_saved = ask->from->n_saved[e];

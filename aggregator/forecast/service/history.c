@@ -21,6 +21,12 @@ int64_t history_refit_ms(enum history_horizon h)
 	return ms[h];
 }
 
+// Percent of the bin's windows that were saturated; any is at least one.
+static uint8_t share_of(double mean)
+{
+	return mean > 0 ? (uint8_t)ceil(fmin(1, mean) * 100) : 0;
+}
+
 static int read_grid(struct history *ret, struct store *store, const struct store_entity *e,
 	const struct grid *g, int64_t now_ms)
 {
@@ -48,8 +54,7 @@ static int read_grid(struct history *ret, struct store *store, const struct stor
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		ret->y[i] = low.mean[first + i];
 		ret->high[i] = high.mean[first + i];
-		ret->saturated[i] =
-			saturated.max[first + i] > 0; // any of the bin, any of the nodes
+		ret->saturated[i] = share_of(saturated.mean[first + i]);
 		ret->known += !isnan(ret->y[i]);
 	}
 	ret->n = n;

@@ -11,7 +11,7 @@ enum { HISTORY_LEAST_VALUES = 10 }; // fewer say nothing about a spread
 struct history {
 	double *y;          // demand in millicores: what ran; NAN = missing
 	double *high;       // upper bound of the demand
-	uint8_t *saturated; // 1: the demand was at least y
+	uint8_t *saturated; // percent of the bin in which the demand was at least y
 	size_t n, known;
 	int64_t start_s, step_s;
 	size_t horizon; // steps

@@ -24,6 +24,7 @@ struct slot { // one horizon of one series
 	char why[96];
 	double hits, hits_of; // discounted: truths inside the 80 % band, truths
 	uint64_t scored;
+	struct forecast_score score;
 	int64_t scored_until_ms;
 };
 
@@ -58,6 +59,7 @@ struct service {
 	uint64_t not_before_ns;
 	int64_t now_ms;
 	struct service_stats stats;
+	uint64_t cpu_us[SERVICE_HORIZON_COUNT];
 	void (*on_stopped)(void *arg);
 	void *on_stopped_arg;
 };
@@ -221,6 +223,7 @@ static void keep(struct service *s, struct job *j)
 	outlook_free(slot->outlook);
 	slot->outlook = j->outlook;
 	slot->generated_ms = s->now_ms;
+	forecast_state_score(slot->state, &slot->score);
 	slot->why[0] = '\0';
 	slot->history_ms = (j->outlook->data_to_s - j->outlook->data_from_s) * 1000;
 	slot->scored_until_ms = j->outlook->start_s * 1000;
@@ -233,6 +236,7 @@ static void on_ran(uv_work_t *work, int status)
 	s->busy = false;
 	s->stats.runs++;
 	s->stats.cpu_us += j->cpu_ns / 1000;
+	s->cpu_us[j->horizon] += j->cpu_ns / 1000;
 	bool first = !j->series->slots[j->horizon].outlook;
 	uint32_t share = first ? first_share_permille : s->options.budget_permille;
 	s->not_before_ns = uv_hrtime() + j->cpu_ns * (1000 - share) / share;
@@ -313,6 +317,65 @@ void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns)
 	}
 }
 
+// Known to the store, but not among the series here: says why.
+static int not_forecast(
+	const struct service *s, const struct service_series *which, struct service_outlook *ret)
+{
+	if (!store_find(s->store, which->cluster, which->kind, which->name))
+		return -ENOENT;
+	*ret = (struct service_outlook){.coverage80_permille = -1};
+	if (which->kind != ENTITY_GROUP && which->kind != ENTITY_WORKLOAD)
+		snprintf(ret->why, sizeof(ret->why), "only node groups and workloads are forecast");
+	else if (HASH_COUNT(s->series) >= s->options.max_series)
+		snprintf(ret->why, sizeof(ret->why), "not among the %zu series that are forecast",
+			s->options.max_series);
+	else
+		snprintf(ret->why, sizeof(ret->why), "no values yet, or none for a day");
+	return 0;
+}
+
+static void add_score(struct service_horizon_stats *to, const struct forecast_score *x)
+{
+	to->alarms += x->alarms;
+	to->full += x->full;
+	to->refreshed += x->refreshed;
+	to->carried += x->carried;
+	to->rejected += x->rejected;
+	if (!(x->steps > 0))
+		return;
+	to->scored++;
+	to->mase += x->mase;
+	to->loss_ratio += isnan(x->loss_ratio) ? 1 : x->loss_ratio;
+	for (int i = 0; i < QUANTILE_COUNT; i++) {
+		to->pinball[i] += x->pinball[i];
+		to->coverage[i] += x->coverage[i];
+	}
+}
+
+void service_horizon_stats(
+	const struct service *s, enum service_horizon h, struct service_horizon_stats *ret)
+{
+	*ret = (struct service_horizon_stats){
+		.series = HASH_COUNT(s->series), .cpu_us = s->cpu_us[h]};
+	for (const struct series *e = s->series; e; e = e->hh.next) {
+		const struct slot *slot = &e->slots[h];
+		struct forecast_score score;
+		ret->outlooks += slot->outlook != NULL;
+		ret->gated += slot->outlook && slot->outlook->gated;
+		if (!slot->state || (s->busy && s->job.state == slot->state))
+			continue; // the pool works on it
+		forecast_state_score(slot->state, &score);
+		add_score(ret, &score);
+	}
+	double n = ret->scored ? (double)ret->scored : NAN;
+	ret->mase /= n;
+	ret->loss_ratio /= n;
+	for (int i = 0; i < QUANTILE_COUNT; i++) {
+		ret->pinball[i] /= n;
+		ret->coverage[i] /= n;
+	}
+}
+
 int service_get(struct service *s, const struct service_series *which, struct service_outlook *ret)
 {
 	struct series *e;
@@ -320,7 +383,7 @@ int service_get(struct service *s, const struct service_series *which, struct se
 	make_key(key, sizeof(key), which->cluster, which->kind, which->name);
 	HASH_FIND_STR(s->series, key, e);
 	if (!e)
-		return -ENOENT;
+		return not_forecast(s, which, ret);
 	const struct slot *slot = &e->slots[which->horizon];
 	*ret = (struct service_outlook){
 		.outlook = slot->outlook,
@@ -330,6 +393,7 @@ int service_get(struct service *s, const struct service_series *which, struct se
 		.coverage80_permille =
 			slot->scored ? (int32_t)(1000 * slot->hits / slot->hits_of) : -1,
 		.scored = slot->scored,
+		.score = slot->score,
 	};
 	memcpy(ret->why, slot->why, sizeof(ret->why));
 	return 0;

@@ -33,11 +33,20 @@ struct service_outlook {
 	int64_t history_ms;
 	int32_t coverage80_permille; // -1: nothing scored yet
 	uint64_t scored;             // steps compared with the truth
+	struct forecast_score score; // of what was issued, over all levels
 };
 
 struct service_stats {
 	uint64_t runs, failures, cpu_us, series, series_refused;
 	int64_t worst_age_ms; // oldest outlook that is overdue, 0 if none
+};
+
+// All series of one horizon together, each by its forecast_score; NAN while nothing is scored.
+struct service_horizon_stats {
+	uint64_t series, outlooks, gated, scored;
+	double mase, loss_ratio; // means over series that have been scored
+	double pinball[QUANTILE_COUNT], coverage[QUANTILE_COUNT];
+	uint64_t alarms, full, refreshed, carried, rejected, cpu_us;
 };
 
 struct service;
@@ -50,8 +59,11 @@ struct service_series { // which outlook
 	enum entity_kind kind;
 	enum service_horizon horizon;
 };
-// -ENOENT: not a series that is forecast.
+// -ENOENT: the store does not know it either. What exists but is not forecast has no outlook and a
+// why.
 int service_get(struct service *s, const struct service_series *which, struct service_outlook *ret);
+void service_horizon_stats(
+	const struct service *s, enum service_horizon h, struct service_horizon_stats *ret);
 void service_stats(const struct service *s, struct service_stats *ret);
 // Waits for a run under way, then frees; calls on_stopped (may be NULL).
 void service_stop(struct service *s, void (*on_stopped)(void *arg), void *arg);

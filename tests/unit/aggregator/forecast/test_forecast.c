@@ -223,7 +223,7 @@ static void demand_clipped_at_capacity_is_forecast_above_the_clip(void **state)
 	const double capacity = 190;
 	make_load(24 * 20, 9);
 	for (size_t i = 0; i < 24 * 20; i++) {
-		saturated[i] = y[i] >= capacity;
+		saturated[i] = y[i] >= capacity ? 100 : 0;
 		y[i] = fmin(y[i], capacity);
 	}
 	struct forecast_input in = input(24 * 18, 24); // ends before a working day

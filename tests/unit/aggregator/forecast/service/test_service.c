@@ -73,7 +73,11 @@ static void a_young_series_says_how_much_is_missing(void **state)
 	struct rig r;
 	struct service_outlook o;
 	start(&r);
-	assert_int_equal(service_get(r.service, &web, &o), -ENOENT);
+	const struct service_series nobody = {"prod", "nobody", ENTITY_GROUP, SERVICE_HOUR};
+	assert_int_equal(service_get(r.service, &nobody, &o), -ENOENT);
+	assert_int_equal(service_get(r.service, &web, &o), 0); // known, but silent so far
+	assert_null(o.outlook);
+	assert_non_null(strstr(o.why, "no values yet"));
 	live(&r, 12, 1000); // two minutes
 	run(&r);
 	assert_int_equal(service_get(r.service, &web, &o), 0);
@@ -110,6 +114,13 @@ static void issued_steps_are_scored_when_their_truth_arrives(void **state)
 	assert_int_equal(service_get(r.service, &web, &o), 0);
 	assert_in_range(o.scored, 8, 10);
 	assert_in_range(o.coverage80_permille, 0, 1000);
+	struct service_horizon_stats h;
+	service_horizon_stats(r.service, SERVICE_HOUR, &h);
+	assert_int_equal(h.series, 1);
+	assert_int_equal(h.outlooks, 1);
+	assert_int_equal(h.full + h.refreshed + h.carried, 2);
+	assert_int_equal(h.scored, 1);
+	assert_true(h.mase > 0 && h.coverage[8] >= h.coverage[0] && h.cpu_us > 0);
 	stop(&r);
 }
 
@@ -122,7 +133,10 @@ static void what_was_saturated_is_marked_with_its_upper_bound(void **state)
 	live(&r, 90, 1000);
 	assert_int_equal(history_read(&h, r.store, r.group, HISTORY_HOUR, r.now_ms), 0);
 	for (size_t i = 0; i < h.n; i++) {
-		marked += h.saturated[i];
+		marked += h.saturated[i] > 0;
+		assert_in_range(h.saturated[i], 0, 100);
+		if (h.saturated[i] > 0) // one window of six
+			assert_in_range(h.saturated[i], 10, 40);
 		assert_true(isnan(h.y[i]) || h.high[i] >= h.y[i]);
 	}
 	assert_true(marked > 0); // one window of six is enough to hide demand
@@ -145,6 +159,14 @@ static void the_number_of_series_is_bounded(void **state)
 	service_stats(r.service, &stats);
 	assert_int_equal(stats.series, 2);
 	assert_true(stats.series_refused > 0);
+	int without = 0;
+	for (int i = 0; i < 3; i++) {
+		struct service_outlook o;
+		const struct service_series s = {"prod", names[i], ENTITY_GROUP, SERVICE_HOUR};
+		assert_int_equal(service_get(r.service, &s, &o), 0);
+		without += strstr(o.why, "not among the 2 series") != NULL;
+	}
+	assert_int_equal(without, 1);
 	stop(&r);
 }
 
