@@ -27,7 +27,7 @@
 enum {
 	FOLDS = 5,
 	MIN_SAMPLES = 20,
-	MAX_ROWS = 2400, // per bucket; more adds time, hardly accuracy
+	MAX_ROWS = 1800, // per bucket; more adds time, hardly accuracy
 	MAX_BUCKETS = 64,
 	ROBUST_ROUNDS = 2,
 };
