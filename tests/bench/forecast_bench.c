@@ -35,7 +35,8 @@ static int members(const struct forecast_input *in, struct buf *out)
 	double *rows = calloc(pool_size * in->horizon * QUANTILE_COUNT, sizeof(*rows));
 	int r = rows ? front_init(&f, in) : -ENOMEM;
 	if (r == 0) {
-		r = pool_forecast(&f, in->horizon, in->seed, rows, ok);
+		const struct pool_ask ask = {.horizon = in->horizon, .seed = in->seed};
+		r = pool_forecast(&f, &ask, rows, ok);
 		struct json j;
 		json_init(&j, out);
 		json_open(&j, '{');
