@@ -174,11 +174,8 @@ class Aggregator(Program):
     def drain(self, node):
         """The newest drain of this node by the API, or None."""
         status, body = self.get("/api/v1/drains")
-        if status == 404:  # a version without this page: what the audit file says of it at each phase
-            found = [line["body"] for line in self.audit("drain") if line["body"]["node"] == node]
-            return found[-1] if found else None
         assert status == 200, body
-        return next((d for d in body["drains"] if d["node"] == node), None)
+        return next((d for d in body["items"] if d["node"] == node), None)
 
     def until(self, node, phases, seconds):
         """The drain of this node once it is in one of these phases."""
