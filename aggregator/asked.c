@@ -52,6 +52,12 @@ int asked_audit(void *arg, size_t limit,
 	return audit_tail(a->audit, limit, show_entry, &w);
 }
 
+size_t asked_links(void *arg, struct show_link *ret)
+{
+	const struct asked *a = arg;
+	return interruption_links(a->interruption, ret);
+}
+
 static int kind_of(const char *name, enum notice_kind *ret)
 {
 	for (int k = 0; k < NOTICE_KIND_COUNT; k++)

@@ -7,13 +7,14 @@
 
 #include "aggregator/cloud/aws/aws.h"
 #include "aggregator/cloud/queue.h"
+#include "aggregator/fleet/vanished.h"
 #include "aggregator/fleet/watch.h"
 #include "proto/base/clock.h"
 #include "proto/base/events.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 
-enum { DESCRIBE_MS = 30000 };
+enum { DESCRIBE_MS = 30000, IDENTITY_MS = 600000 };
 
 struct taken { // a message whose notice is on its way to the disk
 	struct queue_ack *ack;
@@ -24,6 +25,7 @@ struct aws_door {
 	struct aws_door_doors doors;
 	struct fleet_watch watch; // only its groups
 	struct aws_cloud *cloud;
+	struct cloud calls;  // of cloud
 	struct queue *queue; // NULL: this replica follows, or none is configured
 	bool queue_stopping;
 	bool queue_refused; // it cannot be opened: said once
@@ -33,6 +35,11 @@ struct aws_door {
 	struct taken *taken;
 	bool describing, stopping, timer_closed;
 	bool failing; // the last description failed: said once
+	struct vanished *vanished;
+	int64_t identity_ms;     // when AWS was asked whom it takes us for
+	char identity[192];      // its answer, "" before the first
+	char trouble[192];       // why it refused, "" if it did not
+	struct queue_stats read; // of the queue, for links
 	void (*on_stopped)(void *arg);
 	void *on_stopped_arg;
 };
@@ -59,12 +66,11 @@ static void on_described(void *arg, int r, const struct why *why)
 static void describe(uv_timer_t *timer)
 {
 	struct aws_door *a = timer->data;
-	struct cloud cloud = aws_door_cloud(a);
 	const struct cloud_calls calls = {on_group, on_described, a};
 	if (a->describing || a->stopping)
 		return;
 	a->describing = true;
-	cloud.ops->describe_groups(cloud.self, &calls);
+	a->calls.ops->describe_groups(a->calls.self, &calls);
 }
 
 static void on_notice(
@@ -79,6 +85,52 @@ static void on_notice(
 	}
 	*t = (struct taken){ack, a->taken};
 	a->taken = t;
+}
+
+static void on_vanished(void *arg, const struct notice *n)
+{
+	struct aws_door *a = arg;
+	a->doors.on_notice(a->doors.arg, n);
+}
+
+static const struct cloud *cloud_of(void *arg, const char *cluster)
+{
+	struct aws_door *a = arg;
+	return strcmp(cluster, a->watch.cluster) == 0 && !a->stopping ? &a->calls : NULL;
+}
+
+static void on_identity(void *arg, int r, const struct why *why, const char *text)
+{
+	struct aws_door *a = arg;
+	if (r == 0)
+		text_copy(a->identity, sizeof(a->identity), text);
+	if (r != -ECANCELED)
+		text_copy(a->trouble, sizeof(a->trouble), r == 0 ? "" : why->text);
+}
+
+void aws_door_tick(struct aws_door *a, int64_t now_ms)
+{
+	int64_t every_ms = a->trouble[0] ? DESCRIBE_MS : IDENTITY_MS;
+	if (a->stopping)
+		return;
+	vanished_tick(a->vanished, now_ms);
+	if (now_ms - a->identity_ms >= every_ms || now_ms < a->identity_ms) {
+		const struct cloud_reply reply = {on_identity, a};
+		a->identity_ms = now_ms;
+		aws_cloud_identity(a->cloud, &reply);
+	}
+}
+
+void aws_door_links(struct aws_door *a, struct link_sources *ret)
+{
+	ret->aws_identity = a->identity;
+	ret->aws_trouble = a->trouble;
+	if (!a->config->aws_queue[0])
+		return;
+	if (a->queue)
+		queue_stats(a->queue, &a->read);
+	ret->queue = &a->read;
+	ret->queue_read = a->queue || a->queue_refused;
 }
 
 static void settle(struct aws_door *a, enum queue_verdict v)
@@ -139,6 +191,16 @@ void aws_door_turn(struct aws_door *a, bool leads)
 		close_queue(a);
 }
 
+static int open_vanished(struct aws_door *a)
+{
+	const struct vanished_options o = {.fleet = a->doors.fleet,
+		.wall_ms = clock_wall_ms,
+		.cloud_of = cloud_of,
+		.on_notice = on_vanished,
+		.arg = a};
+	return vanished_new(&a->vanished, &o);
+}
+
 int aws_door_start(struct aws_door **ret, uv_loop_t *loop, const struct aws_door_doors *doors,
 	const struct aggregator_config *config, struct why *why)
 {
@@ -159,11 +221,15 @@ int aws_door_start(struct aws_door **ret, uv_loop_t *loop, const struct aws_door
 	a->loop = loop;
 	a->watch.fleet = doors->fleet;
 	text_copy(a->watch.cluster, sizeof(a->watch.cluster), o.cluster);
-	int r = aws_cloud_new(&a->cloud, loop, &o, why);
+	int r = open_vanished(a);
+	if (r == 0)
+		r = aws_cloud_new(&a->cloud, loop, &o, why);
 	if (r < 0) {
+		vanished_free(a->vanished);
 		free(a);
 		return r;
 	}
+	aws_cloud_get(a->cloud, &a->calls);
 	uv_timer_init(loop, &a->timer);
 	a->timer.data = a;
 	*ret = a;
@@ -172,9 +238,7 @@ int aws_door_start(struct aws_door **ret, uv_loop_t *loop, const struct aws_door
 
 struct cloud aws_door_cloud(struct aws_door *a)
 {
-	struct cloud c;
-	aws_cloud_get(a->cloud, &c);
-	return c;
+	return a->calls;
 }
 
 // --- closing: timer, queue, cloud ---------------------------------------------------------------
@@ -184,6 +248,7 @@ static void on_cloud_stopped(void *arg)
 	struct aws_door *a = arg;
 	void (*on_stopped)(void *) = a->on_stopped;
 	void *on_stopped_arg = a->on_stopped_arg;
+	vanished_free(a->vanished);
 	free(a);
 	on_stopped(on_stopped_arg);
 }

@@ -154,6 +154,11 @@ void cluster_stop(struct cluster *c, void (*on_stopped)(void *arg), void *arg)
 		kube_client_stop(c->client, on_client_stopped, c);
 }
 
+void cluster_stats(const struct cluster *c, struct kube_client_stats *ret)
+{
+	kube_client_stats(c->client, ret);
+}
+
 bool cluster_leads(const struct cluster *c)
 {
 	return c->leader && leader_is(c->leader, clock_mono_ns());

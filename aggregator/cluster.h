@@ -28,6 +28,7 @@ int cluster_start(struct cluster **ret, uv_loop_t *loop, const struct cluster_do
 int cluster_watch(struct cluster *c);
 struct kube cluster_kube(struct cluster *c);
 void cluster_stop(struct cluster *c, void (*on_stopped)(void *arg), void *arg);
+void cluster_stats(const struct cluster *c, struct kube_client_stats *ret);
 bool cluster_leads(const struct cluster *c);
 // Who leads by the Lease: "" nobody, or not known.
 const char *cluster_leader(const struct cluster *c);

@@ -10,6 +10,7 @@
 #include "aggregator/aws_door.h"
 #include "aggregator/cluster.h"
 #include "aggregator/demo.h"
+#include "aggregator/show/links.h"
 #include "proto/base/clock.h"
 #include "proto/base/events.h"
 #include "proto/base/log.h"
@@ -138,7 +139,10 @@ static int open_drains(struct interruption *i)
 static void on_tick(uv_timer_t *timer)
 {
 	struct interruption *i = timer->data;
-	drains_tick(i->drains, clock_wall_ms());
+	int64_t now_ms = clock_wall_ms();
+	drains_tick(i->drains, now_ms);
+	if (i->aws)
+		aws_door_tick(i->aws, now_ms);
 }
 
 // After whatever this turn of the loop has brought: intents to the disk, then the calls.
@@ -277,20 +281,21 @@ static void on_node(void *arg, const struct fleet_node *n)
 		interruption_node(i, n);
 }
 
-// A notice of the queue: what names no node of ours is not ours.
-static int on_queued(void *arg, const struct notice *n)
+// A notice of the queue, or of an instance that has vanished: what names no node of ours is not
+// ours.
+static int on_cloud_notice(void *arg, const struct notice *n)
 {
 	struct interruption *i = arg;
-	log_event(LOG_WARN, EV_NOTICE, "an interruption notice has come by the queue",
+	log_event(LOG_WARN, EV_NOTICE, "an interruption notice has come by way of AWS",
 		LOG_TEXT("cluster", n->cluster), LOG_TEXT("instance", n->instance_id),
-		LOG_TEXT("kind", notice_kind_name(n->kind)));
+		LOG_TEXT("kind", notice_kind_name(n->kind)), LOG_TEXT("source", n->source));
 	return i->drains ? drains_notice(i->drains, n, clock_wall_ms(), NULL) : -EAGAIN;
 }
 
 static int open_aws(struct interruption *i, uv_loop_t *loop, struct cloud *ret, struct why *why)
 {
 	const struct aws_door_doors doors = {
-		.fleet = i->doors.fleet, .on_notice = on_queued, .arg = i};
+		.fleet = i->doors.fleet, .on_notice = on_cloud_notice, .arg = i};
 	int r = aws_door_start(&i->aws, loop, &doors, i->config, why);
 	if (r == 0)
 		*ret = aws_door_cloud(i->aws);
@@ -353,4 +358,28 @@ struct drains *interruption_drains(struct interruption *i)
 const char *interruption_leader(const struct interruption *i)
 {
 	return i->cluster ? cluster_leader(i->cluster) : i->config->name;
+}
+
+size_t interruption_links(const struct interruption *i, struct show_link ret[SHOW_MAX_LINKS])
+{
+	struct kube_client_stats kube;
+	struct webhook_stats webhook;
+	struct link_sources s = {
+		.cluster = i->config->clusters.n ? i->config->clusters.items[0] : "",
+		.leader = interruption_leader(i),
+		.acts = i->config->mode == MODE_ACT,
+		.now_ms = clock_wall_ms(),
+		.now_ns = clock_mono_ns()};
+	if (i->cluster) {
+		cluster_stats(i->cluster, &kube);
+		s.kube = &kube;
+		s.leads = cluster_leads(i->cluster);
+	}
+	if (i->aws)
+		aws_door_links(i->aws, &s);
+	if (i->webhook) {
+		webhook_stats(i->webhook, &webhook);
+		s.webhook = &webhook;
+	}
+	return links_print(&s, ret);
 }

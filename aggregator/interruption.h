@@ -13,6 +13,7 @@
 #include "aggregator/act/drains.h"
 #include "aggregator/audit/audit.h"
 #include "aggregator/config.h"
+#include "aggregator/show/show.h"
 
 struct demo;
 struct interruption;
@@ -34,4 +35,5 @@ int interruption_demo(struct interruption *i, struct demo *demo);
 void interruption_notice(struct interruption *i, const struct notice *n, int64_t now_ms);
 void interruption_node(struct interruption *i, const struct fleet_node *n); // of a watch
 struct drains *interruption_drains(struct interruption *i);
+size_t interruption_links(const struct interruption *i, struct show_link ret[SHOW_MAX_LINKS]);
 const char *interruption_leader(const struct interruption *i); // who acts; "" nobody, not known

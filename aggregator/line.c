@@ -416,6 +416,7 @@ static int open_show(struct line *l, struct why *why)
 		.urgent_lane = lane_server_counters(l->urgent_lane),
 		.forecast = asked_forecast,
 		.each_audit = asked_audit,
+		.links = asked_links,
 		.drains = asked_drains,
 		.notice = asked_notice,
 		.drain = asked_drain,

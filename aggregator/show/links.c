@@ -74,7 +74,7 @@ static void add_kube(struct list *l, const struct link_sources *s)
 	const struct kube_client_stats *k = s->kube;
 	if (!k) {
 		add(l, "kubernetes", SHOW_LINK_OFF,
-			"no cluster is watched (kube.in_cluster, kube.config): nothing can be "
+			"no cluster is watched (kube.enabled): nothing can be "
 			"drained");
 		return;
 	}
@@ -112,7 +112,7 @@ static void add_aws(struct list *l, const struct link_sources *s)
 {
 	if (!s->aws_identity)
 		add(l, "aws", SHOW_LINK_OFF,
-			"AWS is not asked (aws.region): nodes are drained, but not replaced, and "
+			"AWS is not asked (aws.enabled): nodes are drained, but not replaced, and "
 			"lifecycle hooks are not completed");
 	else if (s->aws_trouble && s->aws_trouble[0])
 		advise(add(l, "aws", SHOW_LINK_BROKEN, "%.180s", s->aws_trouble),
@@ -129,13 +129,17 @@ static void add_queue(struct list *l, const struct link_sources *s)
 	const struct queue_stats *q = s->queue;
 	if (!q) {
 		add(l, "queue", SHOW_LINK_OFF,
-			"no event queue (queue.url): notices come from the agents alone");
+			"no event queue (aws.queue): notices come from the agents alone");
+		return;
+	}
+	if (!s->queue_read) {
+		add(l, "queue", SHOW_LINK_OK, "the leader reads it; this replica does not");
 		return;
 	}
 	if (q->last_good_ms == 0 || s->now_ms - q->last_good_ms > QUEUE_SILENT_MS)
 		advise(add(l, "queue", SHOW_LINK_BROKEN, "the queue does not answer: %.140s",
 			       q->last_error.text[0] ? q->last_error.text : "not yet"),
-			"check queue.url and the policy: sqs:ReceiveMessage, sqs:DeleteMessage");
+			"check aws.queue and the policy: sqs:ReceiveMessage, sqs:DeleteMessage");
 	else
 		add(l, "queue", SHOW_LINK_OK,
 			"read; %llu messages, %llu notices, %llu of other clusters, %llu malformed",

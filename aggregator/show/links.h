@@ -20,6 +20,7 @@ struct link_sources { // NULL: not configured
 	const char *aws_identity; // the ARN that AWS sees; "" not answered yet
 	const char *aws_trouble;  // why AWS refused; "" or NULL: it did not
 	const struct queue_stats *queue;
+	bool queue_read; // by this replica: the leader alone reads
 	const struct webhook_stats *webhook;
 	int64_t now_ms;
 	uint64_t now_ns;

@@ -28,6 +28,7 @@ static struct link_sources healthy(void)
 		.acts = true,
 		.aws_identity = "arn:aws:sts::1:assumed-role/petrel/x",
 		.queue = &queue,
+		.queue_read = true,
 		.webhook = &hook,
 		.now_ms = 100000};
 }
@@ -62,9 +63,9 @@ static void all_is_well(void **state)
 static void what_is_not_configured_says_what_it_would_be_good_for(void **state)
 {
 	const struct link_sources s = {.cluster = "local", .leader = ""};
-	expect(&s, "kubernetes", SHOW_LINK_OFF, "kube.config");
+	expect(&s, "kubernetes", SHOW_LINK_OFF, "kube.enabled");
 	expect(&s, "aws", SHOW_LINK_OFF, "not replaced");
-	expect(&s, "queue", SHOW_LINK_OFF, "queue.url");
+	expect(&s, "queue", SHOW_LINK_OFF, "aws.queue");
 	expect(&s, "webhook", SHOW_LINK_OFF, "webhook.url");
 }
 
