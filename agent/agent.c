@@ -13,6 +13,7 @@
 #include "agent/self/trim.h"
 #include "proto/base/clock.h"
 #include "proto/base/events.h"
+#include "proto/base/files.h"
 #include "proto/base/log.h"
 #include "proto/base/rng.h"
 #include "proto/base/text.h"
@@ -363,13 +364,7 @@ static void start_probe(struct agent *a)
 // As many descriptors as the process may have; cgroup files take what the rest does not need.
 static uint32_t raise_files(void)
 {
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
-		return 0;
-	l.rlim_cur = l.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &l) < 0 && getrlimit(RLIMIT_NOFILE, &l) < 0)
-		return 0;
-	uint64_t spare = l.rlim_cur > SPARE_FDS ? l.rlim_cur - SPARE_FDS : 0;
+	uint64_t limit = files_raise(), spare = limit > SPARE_FDS ? limit - SPARE_FDS : 0;
 	return spare > 1 << 16 ? 1 << 16 : (uint32_t)spare;
 }
 

@@ -9,6 +9,7 @@
 #include "aggregator/config.h"
 #include "aggregator/line.h"
 #include "proto/base/events.h"
+#include "proto/base/files.h"
 #include "proto/base/log.h"
 
 enum { EXIT_USAGE = 2 };
@@ -52,6 +53,7 @@ static int run(const struct aggregator_config *config)
 	struct program p = {0};
 	struct why why;
 	int status = EXIT_SUCCESS;
+	files_raise(); // an agent or a browser each needs one
 	uv_loop_init(&loop);
 	for (int i = 0; i < 3; i++) {
 		uv_signal_init(&loop, &p.signals[i]);

@@ -124,7 +124,7 @@ static int transfer(const struct options *o, const char *path, bool post, struct
 {
 	struct curl_slist *headers = NULL;
 	char url[2048];
-	*ret = (struct answer){0};
+	*ret = (struct answer){.yaml = o->yaml};
 	buf_init(&ret->body, CLIENT_MAX_BYTES);
 	int len = snprintf(url, sizeof(url), "%s%s", o->server, path);
 	CURL *c = len < (int)sizeof(url) ? curl_easy_init() : NULL;

@@ -19,6 +19,7 @@ struct answer {
 	struct buf body;
 	int status;      // HTTP
 	cJSON *json;     // NULL where the body is not JSON
+	bool yaml;       // -o yaml was given
 	double took_ms;  // from the first byte sent to the last received
 	int64_t wall_ms; // our clock in the middle of that
 	char error[256]; // of the transport

@@ -103,7 +103,7 @@ int doctor_verb(int argc, char **argv)
 		print_json(&f, &out);
 	else
 		print_table(&f, o.color, &out);
-	code = put_out(&out);
+	code = o.output == OUTPUT_JSON ? put_json_text(&o, &out) : put_out(&out);
 	size_t broken = count(&f, FINDING_FAIL);
 	fprintf(stderr,
 		"petrel doctor: %zu fine, %zu to know, %zu with less than full service, "

@@ -14,7 +14,8 @@
 static const struct option_info infos[OPTION_COUNT] = {
 	[OPTION_SERVER] = {"server", 's', "URL", NULL,
 		"the aggregator (default $PETREL_SERVER, else http://127.0.0.1:7480)"},
-	[OPTION_OUTPUT] = {"output", 'o', "FORMAT", "table wide json", "table, wide or json"},
+	[OPTION_OUTPUT] = {"output", 'o', "FORMAT", "table wide json yaml",
+		"table, wide, json or yaml"},
 	[OPTION_CLUSTER] = {"cluster", 'c', "NAME", NULL, "only this cluster"},
 	[OPTION_GROUP] = {"group", 'g', "NAME", NULL, "only this node group"},
 	[OPTION_NODE] = {"node", 0, "NAME", NULL, "only this node"},
@@ -165,7 +166,10 @@ static int take(const struct parse *p, enum verb_option o, const char *value)
 	if (index < 0)
 		return bad_value(p, o, value);
 	switch (o) {
-	case OPTION_OUTPUT: p->o->output = (enum output)index; return 0;
+	case OPTION_OUTPUT:
+		p->o->yaml = index == OUTPUT_YAML;
+		p->o->output = p->o->yaml ? OUTPUT_JSON : (enum output)index;
+		return 0;
 	case OPTION_LIMIT: return take_count(p, o, value, &p->o->limit);
 	case OPTION_ITERATIONS: return take_count(p, o, value, &p->o->iterations);
 	case OPTION_DELAY: return take_seconds(p, o, value, &p->o->delay_s);

@@ -45,18 +45,20 @@ struct option_info {
 	const char *name;     // long, without dashes
 	char letter;          // 0: none
 	const char *argument; // "URL"; NULL: takes none
-	const char *choices;  // "table wide json"; NULL: any
+	const char *choices;  // "table wide json yaml"; NULL: any
 	const char *help;
 };
 const struct option_info *option_info(enum verb_option o);
 
-enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON };
+// -o yaml is OUTPUT_JSON, told as YAML by put_json().
+enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_YAML };
 enum { OPTIONS_MAX_CERTS = 16 };
 
 struct options {
 	const struct verb *verb;
 	const char *server; // without a slash at its end
 	enum output output;
+	bool yaml;
 	const char *cluster, *group, *node, *kind, *horizon, *sort, *ca, *key,
 		*event; // NULL if not given
 	const char *certs[OPTIONS_MAX_CERTS];

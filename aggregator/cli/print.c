@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "aggregator/cli/verbs.h"
 
+#include "aggregator/cli/yaml.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +25,30 @@ int put_out(const struct buf *out)
 	return put(out->data ? out->data : "", out->len);
 }
 
+static int put_yaml(const cJSON *json)
+{
+	autobuf out;
+	buf_init(&out, OUTPUT_MAX_BYTES);
+	if (yaml_print(json, &out) == 0)
+		return put_out(&out);
+	fprintf(stderr, "petrel: cannot be told as YAML\n");
+	return EXIT_FAILED;
+}
+
+int put_json_text(const struct options *o, const struct buf *text)
+{
+	if (!o->yaml || buf_failed(text))
+		return put_out(text);
+	cJSON *json = cJSON_Parse(text->data);
+	int code = put_yaml(json);
+	cJSON_Delete(json);
+	return code;
+}
+
 int put_json(const struct answer *a)
 {
+	if (a->yaml)
+		return put_yaml(a->json);
 	int code = put(a->body.data, a->body.len);
 	return code == EXIT_OK ? put("\n", 1) : code;
 }

@@ -29,8 +29,9 @@ int completion_verb(int argc, char **argv);
 
 // Writes what a verb has made; EXIT_OK, or EXIT_FAILED with a message (a closed pipe has none).
 int put_out(const struct buf *out);
-// The answer as it came, for -o json.
+// The answer as it came, for -o json, or as YAML for -o yaml; and a text of our own the same way.
 int put_json(const struct answer *a);
+int put_json_text(const struct options *o, const struct buf *text);
 // A verb that lists: one row per item of the answer of path, or the answer itself for -o json.
 struct list {
 	const struct column *columns;

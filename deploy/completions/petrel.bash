@@ -10,7 +10,7 @@ _petrel() {
 	--server | -s)
 		return ;;
 	--output | -o)
-		COMPREPLY=($(compgen -W 'table wide json' -- "$word"))
+		COMPREPLY=($(compgen -W 'table wide json yaml' -- "$word"))
 		return ;;
 	--cluster | -c)
 		return ;;

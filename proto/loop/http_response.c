@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
+#include "proto/loop/http_gzip.h"
+
 enum { STREAM_CHUNK_BYTES = 16 << 10 };
 
 struct http_stream {
@@ -61,15 +63,39 @@ static struct MHD_Response *wrap(const void *data, size_t len, enum MHD_Response
 	return MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, mode);
 }
 
+// The packed body where the client takes it and it is worth it; NULL: as it is.
+static struct MHD_Response *pack(struct http_response *r, const void *data, size_t len)
+{
+	size_t packed_len;
+	if (len < HTTP_GZIP_LEAST_BYTES || r->mhd)
+		return NULL;
+	http_response_header(r, "Vary", "Accept-Encoding");
+	if (!http_gzip_accepted(http_request_header(r->request, "Accept-Encoding")))
+		return NULL;
+	void *packed = http_gzip(data, len, &packed_len);
+	if (!packed)
+		return NULL;
+	struct MHD_Response *mhd = wrap(packed, packed_len, MHD_RESPMEM_MUST_FREE);
+	if (!mhd)
+		free(packed);
+	else
+		http_response_header(r, "Content-Encoding", "gzip");
+	return mhd;
+}
+
 int http_reply(struct http_response *r, int status, const char *type, const void *data, size_t len)
 {
-	return answer(r, status, type, wrap(data, len, MHD_RESPMEM_MUST_COPY));
+	struct MHD_Response *mhd = pack(r, data, len);
+	return answer(r, status, type, mhd ? mhd : wrap(data, len, MHD_RESPMEM_MUST_COPY));
 }
 
 int http_reply_take(struct http_response *r, int status, const char *type, void *data, size_t len)
 {
-	struct MHD_Response *mhd = wrap(data, len, MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *mhd = pack(r, data, len);
+	bool packed = mhd != NULL;
 	if (!mhd)
+		mhd = wrap(data, len, MHD_RESPMEM_MUST_FREE);
+	if (packed || !mhd)
 		free(data);
 	return answer(r, status, type, mhd);
 }

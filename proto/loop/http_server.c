@@ -18,6 +18,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "proto/base/files.h"
 #include "proto/loop/http_server_impl.h"
 
 enum {
@@ -27,7 +28,7 @@ enum {
 	BACKLOG = 4096,
 	TICK_MS = 1000,
 	ANSWER_FACTOR = 10, // an answer of some MB may take this many idle times
-	MAX_CONNECTIONS = 1024,
+	MAX_CONNECTIONS = 12000,
 	HEADER_MS = 10 * 1000,
 	IDLE_MS = 30 * 1000,
 };
@@ -254,6 +255,15 @@ static int watch(struct http_server *s)
 	return 0;
 }
 
+// The rest of the files is for agents and the store: out of them, accept() would fail again
+// and again, where a connection over the limit is closed and counted.
+static unsigned connections_for(unsigned wanted)
+{
+	uint64_t share = files_limit() / 4 * 3;
+	unsigned most = wanted ? wanted : MAX_CONNECTIONS;
+	return share && most > share ? (unsigned)share : most;
+}
+
 int http_server_new(struct http_server **ret, uv_loop_t *loop, const struct http_server_options *o,
 	struct why *why)
 {
@@ -263,7 +273,7 @@ int http_server_new(struct http_server **ret, uv_loop_t *loop, const struct http
 	s->loop = loop;
 	s->o = *o;
 	s->o.address = NULL; // borrowed, not needed again
-	s->o.max_connections = o->max_connections ? o->max_connections : MAX_CONNECTIONS;
+	s->o.max_connections = connections_for(o->max_connections);
 	s->o.header_ms = o->header_ms ? o->header_ms : HEADER_MS;
 	s->o.idle_ms = o->idle_ms ? o->idle_ms : IDLE_MS;
 	s->o.max_body_bytes = o->max_body_bytes ? o->max_body_bytes : HTTP_MAX_BODY_BYTES;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP server on the loop (libmicrohttpd, its epoll descriptor watched by libuv), for
-// aggregator/show and agent/self. Routes are theirs.
+// aggregator/show. Routes are its.
 //
 // Everything from outside is bounded before it is stored: header 16 KiB, body 1 MiB, connections in
 // all and per address, 10 s for a header, 30 s idle, and a slow reader costs only its own bounded
@@ -8,7 +8,8 @@
 // form) are refused by 400. The path is decoded once; "..", an escaped "/" or NUL, control
 // characters and invalid UTF-8 in the target are 400. Ownership: request and response are borrowed
 // for the call of on_request; a stream lives until its on_closed. Thread: the loop. on_request
-// answers at once or opens a stream; without either the client gets 500.
+// answers at once or opens a stream; without either the client gets 500. An answer of more than 4
+// KiB goes out as gzip to those who accept it, but for static ones and streams.
 #pragma once
 
 #include "proto/base/why.h"
@@ -30,7 +31,7 @@ enum {
 struct http_server_options {
 	const char *address;      // "127.0.0.1", "::1", "0.0.0.0", "::" (both families)
 	uint16_t port;            // 0: any, see http_server_port()
-	unsigned max_connections; // 0: 1,024
+	unsigned max_connections; // 0: 12,000; and at most three quarters of the files it may open
 	unsigned max_per_address; // 0: no limit of its own
 	uint32_t header_ms;       // 0: 10,000. From accept to the end of the header
 	uint32_t idle_ms; // 0: 30,000. Between requests, for a body, and for an answer that stalls

@@ -13,6 +13,7 @@
 #include "aggregator/forecast/said.h"
 #include "aggregator/show/show.h"
 #include "proto/base/clock.h"
+#include "proto/base/files.h"
 #include "proto/base/hash.h"
 #include "proto/base/rng.h"
 #include "proto/base/text.h"
@@ -447,6 +448,7 @@ int main(int argc, char **argv)
 		fputs("usage: serve_show [NODES [PORT]]\n", stderr);
 		return 2;
 	}
+	files_raise(); // as the aggregator does
 	uv_loop_init(&w.loop);
 	if (start(port, &why) < 0) {
 		fprintf(stderr, "serve_show: %s\n", why.text);

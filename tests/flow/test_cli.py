@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+import yaml
 
 import running
 
@@ -42,6 +43,18 @@ def test_json_is_what_the_api_says(server, arguments):
     r = petrel(*arguments, "-o", "json", url=server.url)
     assert (r.returncode, r.stderr) == (OK, "")
     assert isinstance(json.loads(r.stdout), dict)
+
+
+@pytest.mark.parametrize("verb", ["status", "nodes", "plans", "doctor"])
+def test_yaml_says_the_same_as_json(server, verb):
+    as_json, as_yaml = (petrel(verb, "-o", form, url=server.url) for form in ("json", "yaml"))
+    assert as_yaml.returncode == as_json.returncode
+    # figures change from second to second: the shape and the names do not
+    def shape(value):
+        if isinstance(value, dict):
+            return {key: shape(child) for key, child in value.items()}
+        return [shape(child) for child in value[:3]] if isinstance(value, list) else type(value) in (str, bool)
+    assert shape(yaml.safe_load(as_yaml.stdout)) == shape(json.loads(as_json.stdout))
 
 
 def test_status_has_what_scripts_rely_on(server):
