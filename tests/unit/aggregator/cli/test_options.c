@@ -79,7 +79,9 @@ static void wrong_command_lines_are_refused(void **state)
 {
 	struct options o;
 	assert_int_equal(parse(&o, "status", 0, "status --limit 3"), EXIT_USAGE + 1);
-	assert_int_equal(parse(&o, "status", 0, "status -o yaml"), EXIT_USAGE + 1);
+	assert_int_equal(parse(&o, "status", 0, "status -o xml"), EXIT_USAGE + 1);
+	assert_int_equal(parse(&o, "status", 0, "status -o yaml"), 0);
+	assert_true(o.output == OUTPUT_JSON && o.yaml);
 	assert_int_equal(parse(&o, "status", 0, "status extra"), EXIT_USAGE + 1);
 	assert_int_equal(parse(&o, "status", 0, "status -c"), EXIT_USAGE + 1);
 	assert_int_equal(parse(&o, "plans", 0, "plans -l 0"), EXIT_USAGE + 1);
