@@ -29,10 +29,11 @@ static void gzip_is_sent_to_those_who_ask_for_it(void **state)
 static void what_was_packed_is_unpacked_the_same(void **state)
 {
 	enum { LEN = 300000 };
+	static const char pattern[] = "{\"node\":\"ip-10-0-3-7\"},";
 	char *data = malloc(LEN), *back = calloc(1, LEN);
 	size_t packed_len;
 	for (int i = 0; i < LEN; i++)
-		data[i] = "{\"node\":\"ip-10-0-3-7\"},"[i % 25];
+		data[i] = pattern[i % (sizeof(pattern) - 1)];
 	void *packed = http_gzip(data, LEN, &packed_len);
 	assert_non_null(packed);
 	assert_true(packed_len < LEN / 20);
