@@ -27,6 +27,7 @@ struct sim_guest { // a pod that runs on a node, as its sample shows it
 struct sim_node {
 	char name[64], uid[40], instance_id[32];
 	uint32_t number; // counts up within its group, never reused
+	uint32_t place;  // in its name: the next instance may have it again, as on EC2
 	enum capacity_type capacity;
 	unsigned group, zone;
 	bool exists;      // an instance, starting or running

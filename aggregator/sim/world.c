@@ -310,11 +310,25 @@ static void balance(struct sim_world *w, unsigned group)
 // --- nodes ----------------------------------------------------------------------------------
 
 // Spot nodes of a mixed group: every second one.
-static enum capacity_type capacity_of(const struct sim_world *w, unsigned group, uint32_t number)
+static enum capacity_type capacity_of(const struct sim_world *w, unsigned group, uint32_t place)
 {
 	if (w->groups[group].capacity != CAPACITY_MIXED)
 		return w->groups[group].capacity;
-	return number % 2 ? CAPACITY_ON_DEMAND : CAPACITY_SPOT;
+	return place % 2 ? CAPACITY_ON_DEMAND : CAPACITY_SPOT;
+}
+
+// The lowest that no instance of the group has: a newcomer's demo-spot-3 is there after a month,
+// too.
+static uint32_t free_place(const struct sim_world *w, unsigned group)
+{
+	for (uint32_t place = 1;; place++) {
+		unsigned i = 0;
+		while (i < SIM_MAX_NODES_PER_GROUP &&
+			!(w->nodes[group][i].exists && w->nodes[group][i].place == place))
+			i++;
+		if (i == SIM_MAX_NODES_PER_GROUP)
+			return place;
+	}
 }
 
 struct sim_node *world_launch(struct sim_world *w, unsigned group, int zone)
@@ -325,13 +339,15 @@ struct sim_node *world_launch(struct sim_world *w, unsigned group, int zone)
 			n = &w->nodes[group][i];
 	if (!n)
 		return NULL;
-	*n = (struct sim_node){.exists = true, .group = group};
+	*n = (struct sim_node){.group = group};
+	n->place = free_place(w, group);
+	n->exists = true;
 	n->number = ++w->numbers[group];
 	n->zone = zone >= 0 ? (unsigned)zone : n->number % 3;
-	snprintf(n->name, sizeof(n->name), "%s-%u", w->groups[group].name, n->number);
+	snprintf(n->name, sizeof(n->name), "%s-%u", w->groups[group].name, n->place);
 	snprintf(n->instance_id, sizeof(n->instance_id), "i-sim%u%06u", group, n->number);
-	sim_uid(n->name, 0, n->uid);
-	n->capacity = capacity_of(w, group, n->number);
+	sim_uid(n->name, n->number, n->uid);
+	n->capacity = capacity_of(w, group, n->place);
 	n->skew = 0.85 + 0.3 * rng_unit(&w->rng);
 	for (int i = 0; i < 16; i++)
 		n->boot_id[i] = (uint8_t)rng_next(&w->rng);

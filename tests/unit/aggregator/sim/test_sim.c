@@ -15,7 +15,7 @@
 static const int64_t monday_ms = 1794787200000;
 
 struct seen {
-	unsigned samples, nodes, gone, pods, pods_gone, synced;
+	unsigned samples, nodes, gone, pods, pods_gone, synced, spot_3;
 	int64_t usage_ns;
 	uint64_t digest;
 	struct sample last;
@@ -28,6 +28,7 @@ static void on_sample(void *arg, const struct sample *s)
 	seen->usage_ns += s->node_scope.values[METRIC_CPU_USAGE];
 	seen->digest = seen->digest * 31 + (uint64_t)s->node_scope.values[METRIC_CPU_USAGE];
 	seen->last = *s;
+	seen->spot_3 += strcmp(s->node, "demo-spot-3") == 0;
 }
 
 static void on_node(void *arg, const struct kube_node *n)
@@ -132,6 +133,17 @@ static void spot_nodes_leave_and_are_replaced(void **state)
 	sim_free(s);
 }
 
+static void a_name_is_there_again_after_its_node_was_replaced(void **state)
+{
+	struct seen seen;
+	struct sim *s = start(&seen);
+	for (int minute = 0; minute < 15 * 24 * 60; minute++)
+		sim_tick(s, monday_ms + minute * 60000ll, false);
+	assert_true(seen.gone > 60);
+	assert_true(seen.spot_3 > 14 * 24 * 60); // nearly always
+	sim_free(s);
+}
+
 static void the_same_seed_and_ticks_give_the_same_fleet(void **state)
 {
 	struct seen a, b;
@@ -176,6 +188,7 @@ int main(void)
 		cmocka_unit_test(every_node_sends_one_sample_per_tick_labelled_as_simulated),
 		cmocka_unit_test(usage_never_exceeds_capacity_and_pods_add_up_to_their_node),
 		cmocka_unit_test(spot_nodes_leave_and_are_replaced),
+		cmocka_unit_test(a_name_is_there_again_after_its_node_was_replaced),
 		cmocka_unit_test(the_same_seed_and_ticks_give_the_same_fleet),
 		cmocka_unit_test(load_repeats_after_two_weeks_and_is_smooth_between_rows),
 		cmocka_unit_test(a_broken_load_file_is_refused),
