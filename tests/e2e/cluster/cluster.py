@@ -318,7 +318,7 @@ class Cluster:
         return done
 
     def requests(self, user=None):
-        """What ServiceAccounts have asked to be changed (audit log of the API server), in order."""
+        """What ServiceAccounts have asked to be changed (audit log of the API server), in order; who was not let in has no name."""
         path = self.folder / "requests.jsonl"
         found = []
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
@@ -326,6 +326,6 @@ class Cluster:
                 event = json.loads(line)
             except ValueError:
                 continue  # the last line of a server that was killed
-            if user is None or event["user"]["username"] == user:
+            if user is None or event["user"].get("username") == user:
                 found.append(event)
         return found
