@@ -486,5 +486,6 @@ def test_two_hundred_nodes_at_once_are_two_hundred_patches(world, probes):
     answers = [p.answer(number) for number in orders]
     assert {a["r"] for a in answers} == {"0"}
     stats = p.stats()
-    assert stats["patch"]["ok"] == 200 and stats["get"]["ok"] == stats["patch"]["refused"], "more than one request where nobody interfered"
+    # one request each where nobody interfered; a conflict costs another patch, and a reading unless the watch explains it
+    assert stats["patch"]["ok"] == 200 and stats["get"]["ok"] <= stats["patch"]["refused"] < 100
     print("slowest of 200:", max(a["took_us"] for a in answers) / 1000, "ms")
