@@ -368,8 +368,7 @@ size_t interruption_links(const struct interruption *i, struct show_link ret[SHO
 		.cluster = i->config->clusters.n ? i->config->clusters.items[0] : "",
 		.leader = interruption_leader(i),
 		.acts = i->config->mode == MODE_ACT,
-		.now_ms = clock_wall_ms(),
-		.now_ns = clock_mono_ns()};
+		.now_ms = clock_wall_ms()};
 	if (i->cluster) {
 		cluster_stats(i->cluster, &kube);
 		s.kube = &kube;

@@ -27,12 +27,7 @@ static void skip(struct drains *ds, struct drain *d, struct drain_act *a, const 
 
 static void start(struct drains *ds, struct drain *d, struct drain_act *a, enum call_kind k)
 {
-	const struct call c = {.drain = d, .kind = k, .act = a->number};
-	a->state = DRAIN_STEP_DOING;
-	a->tries++;
-	if (!a->begun_ms)
-		a->begun_ms = ds->now_ms;
-	drain_call(ds, &c);
+	drain_start_act(ds, d, a, k);
 	drain_changed(ds, d);
 }
 

@@ -143,7 +143,7 @@ void drain_observe(struct drains *ds, struct drain *d, int64_t now_ms)
 
 // --- what is due ------------------------------------------------------------------------------
 
-static void start_act(struct drains *ds, struct drain *d, struct drain_act *a, enum call_kind k)
+void drain_start_act(struct drains *ds, struct drain *d, struct drain_act *a, enum call_kind k)
 {
 	const struct call c = {.drain = d, .kind = k, .act = a->number};
 	a->state = DRAIN_STEP_DOING;
@@ -160,7 +160,7 @@ static bool advance_mark(struct drains *ds, struct drain *d, int64_t now_ms)
 	if (!a || a->state == DRAIN_STEP_DONE || a->state == DRAIN_STEP_SKIPPED)
 		return true;
 	if (a->state == DRAIN_STEP_PLANNED && now_ms >= a->step.at_ms && now_ms >= a->again_ms) {
-		start_act(ds, d, a, CALL_MARK);
+		drain_start_act(ds, d, a, CALL_MARK);
 		drain_set_phase(ds, d, DRAIN_MARKING);
 	}
 	bool waited = a->begun_ms && now_ms - a->begun_ms > unmarked_patience_ms;

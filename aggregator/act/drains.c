@@ -295,15 +295,15 @@ static void notice_entry(struct drains *ds, const struct drain *d, const struct 
 
 static struct fleet_node *node_of(const struct drains *ds, const struct notice *n)
 {
-	struct fleet_node *f = NULL;
-	if (n->node[0])
+	struct fleet_node *f;
+	if (n->node[0]) {
 		f = fleet_find_node(ds->o.fleet, n->cluster, n->node);
-	// the queue knows only the instance; never a DNS name
-	for (f = f ? f : (n->node[0] ? NULL : fleet_nodes(ds->o.fleet)); f && !n->node[0];
-		f = f->hh.next)
-		if (strcmp(f->cluster, n->cluster) == 0 && n->instance_id[0] &&
-			strcmp(f->instance_id, n->instance_id) == 0)
-			break;
+	} else { // the queue knows only the instance; never a DNS name
+		f = n->instance_id[0] ? fleet_nodes(ds->o.fleet) : NULL;
+		while (f && (strcmp(f->cluster, n->cluster) != 0 ||
+				    strcmp(f->instance_id, n->instance_id) != 0))
+			f = f->hh.next;
+	}
 	return f && f->state != NODE_GONE ? f : NULL;
 }
 

@@ -187,5 +187,7 @@ int64_t drains_zone_failed_ms(const struct drains *ds, const char *scaling_group
 
 // Sets and counts a change that people see.
 void drain_changed(struct drains *ds, struct drain *d);
+// Under way from now; the call goes out after its intent is on the disk.
+void drain_start_act(struct drains *ds, struct drain *d, struct drain_act *a, enum call_kind k);
 void drain_set_phase(struct drains *ds, struct drain *d, enum drain_phase phase);
 void drain_set_text(struct drain *d, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -184,9 +184,9 @@ static int start(struct message *m)
 		buf_init(&signed_, WEBHOOK_MAX_BODY_BYTES + 64);
 		buf_printf(&signed_, "%s.", timestamp);
 		buf_append(&signed_, m->body, m->body_len);
-		if (buf_failed(&signed_))
+		if (buf_failed(&signed_) || !hash_hmac_sha256(w->secret, strlen(w->secret),
+						    signed_.data, signed_.len, mac))
 			return -ENOMEM;
-		hash_hmac_sha256(w->secret, strlen(w->secret), signed_.data, signed_.len, mac);
 		text_to_hex(mac, sizeof(mac), signature + 7);
 		headers[n++] = (struct http_header){"X-Petrel-Signature", signature};
 	}

@@ -23,6 +23,5 @@ struct link_sources { // NULL: not configured
 	bool queue_read; // by this replica: the leader alone reads
 	const struct webhook_stats *webhook;
 	int64_t now_ms;
-	uint64_t now_ns;
 };
 size_t links_print(const struct link_sources *s, struct show_link ret[SHOW_MAX_LINKS]);

@@ -10,10 +10,10 @@ void hash_sha256(const void *data, size_t len, uint8_t ret[32])
 	SHA256(data, len, ret);
 }
 
-void hash_hmac_sha256(
+bool hash_hmac_sha256(
 	const void *key, size_t key_len, const void *data, size_t len, uint8_t ret[32])
 {
-	HMAC(EVP_sha256(), key, (int)key_len, data, len, ret, NULL);
+	return HMAC(EVP_sha256(), key, (int)key_len, data, len, ret, NULL);
 }
 
 static uint32_t table[8][256];

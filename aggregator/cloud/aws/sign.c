@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -278,9 +277,7 @@ int sign_string(const struct sign_scope *s, const struct sign_request *r, struct
 
 static bool hmac(const void *key, size_t key_len, const char *text, uint8_t ret[32])
 {
-	unsigned len = 32;
-	return HMAC(
-		EVP_sha256(), key, (int)key_len, (const uint8_t *)text, strlen(text), ret, &len);
+	return hash_hmac_sha256(key, key_len, text, strlen(text), ret);
 }
 
 static int derive(const struct sign_who *who, const struct sign_scope *s, uint8_t ret[32])
