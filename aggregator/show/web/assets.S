@@ -4,16 +4,16 @@
 	.section .rodata
 	.global web_data_0
 	.balign 16
-web_data_0: /* 7abf0c87b3c97b3db4260e077b72ee69 */
+web_data_0: /* 39b25f94045aeb2f666905bdbcd555b1 */
 	.incbin "aggregator/show/web/built/index.html.gz"
 	.global web_data_1
 	.balign 16
-web_data_1: /* d2775596dbf2b1a171257842a493f740 */
-	.incbin "aggregator/show/web/built/app-22a80f754e.css.gz"
+web_data_1: /* b84625b35e82db18450328d0313a0b18 */
+	.incbin "aggregator/show/web/built/app-0588cda63d.css.gz"
 	.global web_data_2
 	.balign 16
-web_data_2: /* bf8398f00877fa08dbb1f8fd305fd98b */
-	.incbin "aggregator/show/web/built/app-63e9b1553f.js.gz"
+web_data_2: /* 2988a2c35a35440f21a102f28f836f24 */
+	.incbin "aggregator/show/web/built/app-77f0bdb8c6.js.gz"
 	.global web_data_3
 	.balign 16
 web_data_3: /* 5f0be52f55b61f30ec24d7ecdd575842 */

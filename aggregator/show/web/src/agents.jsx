@@ -26,6 +26,7 @@ const columns = [
 export function AgentsPage() {
 	void nodesVersion.value;
 	useEffect(() => {
+		rereadNodes(); // the stream tells only what changes, so an age kept from before is too old
 		const timer = setInterval(() => document.hidden || rereadNodes(), nodeList().length > 500 ? 15000 : 5000);
 		return () => clearInterval(timer);
 	}, []);

@@ -167,7 +167,7 @@ export function Members({ forecast }) {
 function verdict(f) {
 	if (!known(f.loss_ratio_to_naive))
 		return <Tag tone="info">not scored yet</Tag>;
-	return f.loss_ratio_to_naive <= 1 ? <Tag tone="ok">better than naive</Tag> : <Tag tone="bad">worse than naive: only reacting</Tag>;
+	return f.loss_ratio_to_naive <= 1 ? <Tag tone="ok">better than naive</Tag> : <Tag tone="bad">worse than naive</Tag>;
 }
 
 function bandVerdict(permille) {
