@@ -73,9 +73,19 @@ static void fill(struct budget *b, uint64_t now_ns)
 	b->filled_ns = now_ns;
 }
 
-static bool is_low(enum budget_lane lane)
+// What a lane leaves untouched for those above it, in eighths: of the tokens, of the slots.
+static const struct {
+	unsigned tokens, slots;
+} leaves[BUDGET_LANE_COUNT] = {
+	[BUDGET_INTERRUPTION] = {4, 1},
+	[BUDGET_LIST] = {6, 2},
+	[BUDGET_VOLUNTARY] = {6, 2},
+	[BUDGET_REPORT] = {6, 2},
+};
+
+static uint32_t eighths(uint32_t of, unsigned n)
 {
-	return lane >= BUDGET_LIST;
+	return (of * n + 7) / 8;
 }
 
 // 0: it may go. UINT64_MAX: not before another has ended. Else the wait.
@@ -85,11 +95,10 @@ static uint64_t wait_of(const struct budget *b, enum budget_lane lane, uint64_t 
 		return 0;
 	if (now_ns < b->paused_until_ns)
 		return b->paused_until_ns - now_ns;
-	uint32_t slots =
-		is_low(lane) && b->o.slots > 1 ? b->o.slots - (b->o.slots + 3) / 4 : b->o.slots;
-	if (b->under_way >= slots)
+	uint32_t kept = b->o.slots > 1 ? eighths(b->o.slots, leaves[lane].slots) : 0;
+	if (b->under_way + kept >= b->o.slots)
 		return UINT64_MAX;
-	double need = 1 + (is_low(lane) ? b->o.burst / 4 : 0);
+	double need = 1 + b->o.burst * leaves[lane].tokens / 8;
 	if (b->tokens >= need)
 		return 0;
 	return (uint64_t)((need - b->tokens) / b->o.per_second * 1e9) + 1;

@@ -4,10 +4,10 @@
 //
 // Why on our side: an API server that is asked too much answers 429 to everybody, and the queue
 // it makes us wait in knows nothing of what is urgent. Here an interruption overtakes everything,
-// and the cordon and taint of the thousandth node overtake the evictions of the first: lower lanes
-// leave a quarter of the tokens and of the slots (requests under way) untouched. The leader's
-// renewals never wait. A 429 stops all lanes but that one for as long as the server says, and
-// afterwards the pace is the rate, without a burst.
+// and the cordon and taint of the thousandth node overtake the evictions of the first: evictions
+// leave half of the burst and an eighth of the slots (requests under way) to them, everything else
+// three quarters and a quarter. The leader's renewals never wait. A 429 stops all lanes but that
+// one for as long as the server says, and afterwards the pace is the rate, without a burst.
 // Ownership: items are the caller's, linked in place. Thread: the loop.
 #pragma once
 
