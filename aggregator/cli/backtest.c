@@ -10,10 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "aggregator/cli/forecast.h"
-#include "aggregator/cli/series_csv.h"
+#include "aggregator/cli/series_options.h"
 #include "aggregator/cli/verbs.h"
-#include "aggregator/forecast/calendar.h"
 #include "aggregator/forecast/zone.h"
 #include "proto/base/clock.h"
 #include "proto/base/text.h"
@@ -49,24 +47,18 @@ static const char help[] =
 	"  --seed N            default 1\n";
 
 struct request {
-	const char *input, *svg, *html, *timezone, *calendar;
-	uint64_t step_s, horizon, origins, stride, history, seed;
-	double most;
+	struct series_options series;
+	const char *svg, *html;
+	uint64_t origins, stride, history;
 	bool json;
 };
 
-static int usage(const char *message, const char *text)
-{
-	fprintf(stderr, "petrel backtest: %s%s%s (--help shows examples)\n", message,
-		text ? ": " : "", text ? text : "");
-	return EXIT_USAGE;
-}
-
-static int parse_number(const char *value, uint64_t most, uint64_t *ret, const char *what)
+static int parse_count(
+	struct request *q, const char *value, uint64_t most, uint64_t *ret, const char *what)
 {
 	uint64_t number;
 	if (text_to_u64(value, &number) < 0 || number == 0 || number > most)
-		return usage(what, value);
+		return series_usage(&q->series, what, value);
 	*ret = number;
 	return 0;
 }
@@ -74,48 +66,32 @@ static int parse_number(const char *value, uint64_t most, uint64_t *ret, const c
 static int parse_option(int option, const char *value, struct request *q)
 {
 	switch (option) {
-	case 'i': q->input = value; return 0;
 	case 'v': q->svg = value; return 0;
 	case 'w': q->html = value; return 0;
-	case 'z': q->timezone = value; return 0;
-	case 'c':
-		q->calendar = value;
-		return calendar_known(value) ? 0 : usage("--calendar: DE, US, GB or FR", value);
-	case 's': return parse_number(value, DAY_S * 31, &q->step_s, "--step: 1 s to 31 days");
-	case 'h':
-		return parse_number(
-			value, FORECAST_HORIZON_MAX, &q->horizon, "--horizon: 1 to 8760 steps");
 	case 'n':
-		return parse_number(
-			value, BACKTEST_ORIGINS_MAX, &q->origins, "--origins: 1 to 500");
+		return parse_count(q, value, BACKTEST_ORIGINS_MAX, &q->origins,
+			"--origins needs a number, 1 to 500");
 	case 'd':
-		return parse_number(
-			value, SERIES_CSV_BINS_MAX, &q->stride, "--stride: 1 step or more");
+		return parse_count(q, value, SERIES_CSV_BINS_MAX, &q->stride,
+			"--stride needs a number of steps");
 	case 'y':
-		return parse_number(
-			value, SERIES_CSV_BINS_MAX, &q->history, "--history: 1 step or more");
-	case 'r': return text_to_u64(value, &q->seed) < 0 ? usage("--seed: a number", value) : 0;
-	case 'm':
-		if (text_to_double(value, &q->most) < 0 || q->most <= 0)
-			return usage("--most needs a positive number", value);
-		return 0;
+		return parse_count(q, value, SERIES_CSV_BINS_MAX, &q->history,
+			"--history needs a number of steps");
 	case 'o':
 		q->json = strcmp(value, "json") == 0;
 		return q->json || strcmp(value, "table") == 0
 			       ? 0
-			       : usage("--output is table or json", value);
-	default: return usage("unknown option or missing value", NULL);
+			       : series_usage(&q->series, "--output is table or json", value);
+	default: return series_option(option, value, &q->series);
 	}
 }
 
 // 0 to go on, else an exit code + 1.
 static int parse_options(int argc, char **argv, struct request *q)
 {
-	static const struct option known[] = {{"input", 1, NULL, 'i'}, {"step", 1, NULL, 's'},
-		{"horizon", 1, NULL, 'h'}, {"origins", 1, NULL, 'n'}, {"stride", 1, NULL, 'd'},
-		{"history", 1, NULL, 'y'}, {"timezone", 1, NULL, 'z'}, {"calendar", 1, NULL, 'c'},
-		{"most", 1, NULL, 'm'}, {"svg", 1, NULL, 'v'}, {"html", 1, NULL, 'w'},
-		{"output", 1, NULL, 'o'}, {"seed", 1, NULL, 'r'}, {"help", 0, NULL, '?' + 256},
+	static const struct option known[] = {SERIES_OPTIONS, {"origins", 1, NULL, 'n'},
+		{"stride", 1, NULL, 'd'}, {"history", 1, NULL, 'y'}, {"svg", 1, NULL, 'v'},
+		{"html", 1, NULL, 'w'}, {"output", 1, NULL, 'o'}, {"help", 0, NULL, '?' + 256},
 		{NULL, 0, NULL, 0}};
 	opterr = 0;
 	optind = 1;
@@ -129,8 +105,8 @@ static int parse_options(int argc, char **argv, struct request *q)
 			return code + 1;
 	}
 	if (optind < argc)
-		return usage("unexpected argument", argv[optind]) + 1;
-	return q->input ? 0 : usage("give --input FILE", NULL) + 1;
+		return series_usage(&q->series, "unexpected argument", argv[optind]) + 1;
+	return q->series.input ? 0 : series_usage(&q->series, "give --input FILE", NULL) + 1;
 }
 
 // Origins at equal distances, the newest as late as the horizon lets it.
@@ -312,23 +288,23 @@ static int put_all(const struct backtest *b, const struct request *q)
 
 static int run(const struct request *q, const struct series_csv *csv, struct why *why)
 {
-	struct backtest b = {.name = q->input,
+	struct backtest b = {.name = q->series.input,
 		.y = csv->y,
 		.n = csv->n,
 		.start_s = csv->start_s,
 		.step_s = csv->step_s,
-		.horizon = (size_t)q->horizon,
+		.horizon = (size_t)q->series.horizon,
 		.history = (size_t)q->history,
-		.most = q->most,
-		.seed = q->seed,
-		.calendar = q->calendar};
+		.most = q->series.most,
+		.seed = q->series.seed,
+		.calendar = q->series.calendar};
 	if (csv->n == 0)
-		return -why_set(why, -ENODATA, WHY_DENIED, "%.80s: no rows", q->input);
+		return -why_set(why, -ENODATA, WHY_DENIED, "%.80s: no rows", q->series.input);
 	int64_t day = (DAY_S + csv->step_s / 2) / csv->step_s;
 	b.season = day > 1 ? (size_t)day : 1;
 	int code = EXIT_INPUT;
 	struct forecast_zone *zone = NULL;
-	int r = forecast_zone_of(q->timezone, &zone, why);
+	int r = series_zone(&q->series, &zone, why);
 	b.zone = zone;
 	if (r == 0)
 		r = lay_origins(&b, q, why);
@@ -345,19 +321,16 @@ static int run(const struct request *q, const struct series_csv *csv, struct why
 
 int backtest_verb(int argc, char **argv)
 {
-	struct request q = {.horizon = 24, .origins = 10, .seed = 1, .history = HISTORY_DEFAULT};
+	struct request q = {.series = {.verb = "backtest", .horizon = 24, .seed = 1},
+		.origins = 10,
+		.history = HISTORY_DEFAULT};
 	int code = parse_options(argc, argv, &q);
 	if (code)
 		return code - 1;
 	struct series_csv csv = {0};
 	struct why why = {0};
 	code = EXIT_INPUT;
-	if (series_csv_read(q.input, (int64_t)q.step_s, &csv, &why) == 0) {
-		autobuf repairs;
-		buf_init(&repairs, 4096);
-		series_csv_repairs(&csv, &repairs);
-		if (repairs.len)
-			fprintf(stderr, "petrel backtest: %s: %s\n", q.input, repairs.data);
+	if (series_read(&q.series, &csv, &why) == 0) {
 		code = run(&q, &csv, &why);
 		series_csv_done(&csv);
 	}

@@ -9,9 +9,8 @@
 #include <string.h>
 
 #include "aggregator/cli/forecast_explain.h"
-#include "aggregator/cli/series_csv.h"
+#include "aggregator/cli/series_options.h"
 #include "aggregator/cli/verb.h"
-#include "aggregator/forecast/calendar.h"
 #include "aggregator/forecast/zone.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
@@ -46,22 +45,13 @@ static const char help[] =
 	"  --seed N            default 1; the same seed gives the same bytes\n";
 
 struct options {
-	const char *input, *batch, *timezone, *calendar;
+	struct series_options series;
+	const char *batch;
 	struct forecast_zone *zone;
-	int64_t step_s;
-	uint64_t horizon, seed;
 	double levels[LEVELS_MAX];
 	size_t n_levels;
-	double most;
 	bool json, explain;
 };
-
-static int usage(const char *message, const char *text)
-{
-	fprintf(stderr, "petrel forecast: %s%s%s (--help shows examples)\n", message,
-		text ? ": " : "", text ? text : "");
-	return EXIT_USAGE;
-}
 
 static int parse_levels(const char *text, struct options *o)
 {
@@ -88,51 +78,28 @@ static int parse_levels(const char *text, struct options *o)
 
 static int parse_option(int option, const char *value, struct options *o)
 {
-	uint64_t number;
 	switch (option) {
-	case 'i': o->input = value; return 0;
 	case 'b': o->batch = value; return 0;
-	case 'z': o->timezone = value; return 0;
 	case 'e': o->explain = true; return 0;
-	case 'c':
-		o->calendar = value;
-		return calendar_known(value) ? 0 : usage("--calendar is DE, US, GB or FR", value);
-	case 's':
-		if (text_to_u64(value, &number) < 0 || number == 0 || number > 86400 * 31)
-			return usage("--step needs seconds, 1 to 31 days", value);
-		o->step_s = (int64_t)number;
-		return 0;
-	case 'h':
-		if (text_to_u64(value, &o->horizon) < 0 || o->horizon == 0 ||
-			o->horizon > FORECAST_HORIZON_MAX)
-			return usage("--horizon needs a number of steps, 1 to 8760", value);
-		return 0;
 	case 'q':
 		return parse_levels(value, o) < 0
-			       ? usage("--quantiles needs ascending levels in (0,1)", value)
+			       ? series_usage(&o->series,
+					 "--quantiles needs ascending levels in (0,1)", value)
 			       : 0;
-	case 'm':
-		if (text_to_double(value, &o->most) < 0 || o->most <= 0)
-			return usage("--most needs a positive number", value);
-		return 0;
 	case 'o':
 		o->json = strcmp(value, "json") == 0;
 		return o->json || strcmp(value, "text") == 0
 			       ? 0
-			       : usage("--output is json or text", value);
-	case 'r':
-		return text_to_u64(value, &o->seed) < 0 ? usage("--seed needs a number", value) : 0;
-	default: return usage("unknown option or missing value", NULL);
+			       : series_usage(&o->series, "--output is json or text", value);
+	default: return series_option(option, value, &o->series);
 	}
 }
 
 // 0 to go on, else an exit code + 1 (so that EXIT_OK, for --help, can be told from "go on").
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option known[] = {{"input", 1, NULL, 'i'}, {"batch", 1, NULL, 'b'},
-		{"step", 1, NULL, 's'}, {"horizon", 1, NULL, 'h'}, {"quantiles", 1, NULL, 'q'},
-		{"most", 1, NULL, 'm'}, {"timezone", 1, NULL, 'z'}, {"calendar", 1, NULL, 'c'},
-		{"explain", 0, NULL, 'e'}, {"output", 1, NULL, 'o'}, {"seed", 1, NULL, 'r'},
+	static const struct option known[] = {SERIES_OPTIONS, {"batch", 1, NULL, 'b'},
+		{"quantiles", 1, NULL, 'q'}, {"explain", 0, NULL, 'e'}, {"output", 1, NULL, 'o'},
 		{"help", 0, NULL, '?' + 256}, {NULL, 0, NULL, 0}};
 	opterr = 0;
 	optind = 1;
@@ -146,9 +113,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return code + 1;
 	}
 	if (optind < argc)
-		return usage("unexpected argument", argv[optind]) + 1;
-	if (!o->input == !o->batch)
-		return usage("give either --input or --batch", NULL) + 1;
+		return series_usage(&o->series, "unexpected argument", argv[optind]) + 1;
+	if (!o->series.input == !o->batch)
+		return series_usage(&o->series, "give either --input or --batch", NULL) + 1;
 	return 0;
 }
 
@@ -220,27 +187,21 @@ static void print_text(const struct outlook *o, const struct options *opt, struc
 	}
 }
 
-static int forecast_file(
-	const char *path, const struct options *opt, struct buf *out, struct why *why)
+static int forecast_file(const struct options *opt, struct buf *out, struct why *why)
 {
 	struct series_csv csv;
-	int r = series_csv_read(path, opt->step_s, &csv, why);
+	int r = series_read(&opt->series, &csv, why);
 	if (r < 0)
 		return r;
-	autobuf repairs;
-	buf_init(&repairs, 4096);
-	series_csv_repairs(&csv, &repairs);
-	if (repairs.len)
-		fprintf(stderr, "petrel forecast: %s: %s\n", path, repairs.data);
 	struct forecast_input in = {.y = csv.y,
 		.n = csv.n,
 		.start_s = csv.start_s,
 		.step_s = csv.step_s ? csv.step_s : 3600,
-		.horizon = opt->horizon,
-		.most = opt->most,
+		.horizon = opt->series.horizon,
+		.most = opt->series.most,
 		.zone = opt->zone,
-		.calendar = opt->calendar,
-		.seed = opt->seed};
+		.calendar = opt->series.calendar,
+		.seed = opt->series.seed};
 	struct outlook *o;
 	uint64_t begin = clock_mono_ns();
 	r = forecast_run(&in, NULL, &o);
@@ -256,7 +217,7 @@ static int forecast_file(
 	}
 	series_csv_done(&csv);
 	if (r < 0)
-		return why_set(why, r, WHY_BUG, "%.120s: %s", path, strerror(-r));
+		return why_set(why, r, WHY_BUG, "%.120s: %s", opt->series.input, strerror(-r));
 	return buf_failed(out) ? -E2BIG : 0;
 }
 
@@ -265,7 +226,7 @@ static int run_one(const struct options *opt)
 	struct why why = {0};
 	autobuf out;
 	buf_init(&out, ANSWER_MAX_BYTES);
-	int error = forecast_file(opt->input, opt, &out, &why);
+	int error = forecast_file(opt, &out, &why);
 	if (error < 0) {
 		fprintf(stderr, "petrel forecast: %s\n", why.code ? why.text : strerror(-error));
 		return EXIT_INPUT;
@@ -274,7 +235,7 @@ static int run_one(const struct options *opt)
 }
 
 // FILE STEP HORIZON; a file name may hold blanks, so the line is read from its end.
-static int parse_job(char *line, struct options *job)
+static int parse_job(char *line, struct series_options *job)
 {
 	line[strcspn(line, "\r\n")] = '\0';
 	for (int i = 0; i < 2; i++) {
@@ -284,8 +245,8 @@ static int parse_job(char *line, struct options *job)
 			return -EINVAL;
 		if (i == 0 && number <= FORECAST_HORIZON_MAX)
 			job->horizon = number;
-		else if (i == 1 && number <= 86400 * 31)
-			job->step_s = (int64_t)number;
+		else if (i == 1 && number <= SERIES_STEP_MAX_S)
+			job->step_s = number;
 		else
 			return -EINVAL;
 		*blank = '\0';
@@ -321,12 +282,12 @@ static int run_batch(const struct options *opt)
 		job.json = true;
 		buf_reset(&out);
 		int error;
-		if (parse_job(line, &job) < 0)
+		if (parse_job(line, &job.series) < 0)
 			error = why_set(&why, -EINVAL, WHY_DENIED,
 				"%.80s, line %zu: FILE STEP HORIZON is needed", opt->batch,
 				line_no);
 		else
-			error = forecast_file(job.input, &job, &out, &why);
+			error = forecast_file(&job, &out, &why);
 		if (error < 0) {
 			const char *text = why.code ? why.text : strerror(-error);
 			fprintf(stderr, "petrel forecast: %s\n", text);
@@ -341,28 +302,17 @@ static int run_batch(const struct options *opt)
 	return code;
 }
 
-int forecast_zone_of(const char *name, struct forecast_zone **ret, struct why *why)
-{
-	if (!name)
-		return 0;
-	int r = zone_read(ret, "/usr/share/zoneinfo", name);
-	return r < 0 ? why_set(why, r, WHY_DENIED,
-			       "no time zone '%.40s' (names are like "
-			       "Europe/Berlin): %s",
-			       name, strerror(-r))
-		     : 0;
-}
-
 int forecast_verb(int argc, char **argv)
 {
-	struct options o = {.horizon = 24, .seed = 1, .n_levels = QUANTILE_COUNT};
+	struct options o = {.series = {.verb = "forecast", .horizon = 24, .seed = 1},
+		.n_levels = QUANTILE_COUNT};
 	memcpy(o.levels, quantile_levels, sizeof(quantile_levels));
 	int code = parse_options(argc, argv, &o);
 	if (code)
 		return code - 1;
 	struct why why = {0};
-	if (forecast_zone_of(o.timezone, &o.zone, &why) < 0)
-		return usage(why.text, NULL);
+	if (series_zone(&o.series, &o.zone, &why) < 0)
+		return series_usage(&o.series, why.text, NULL);
 	code = o.batch ? run_batch(&o) : run_one(&o);
 	zone_free(o.zone);
 	return code;

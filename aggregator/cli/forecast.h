@@ -6,10 +6,4 @@
 // place.
 #pragma once
 
-#include "aggregator/forecast/forecast.h"
-#include "proto/base/why.h"
-
 int forecast_verb(int argc, char **argv);
-// The zone of --timezone; NULL stays NULL, which is UTC. -ENOENT and the like, with the reason in
-// *why. Free with zone_free().
-int forecast_zone_of(const char *name, struct forecast_zone **ret, struct why *why);
