@@ -7,6 +7,8 @@
 // Flat: exp(-4 x) or a narrower drop follows noise on series held back as much as on the developer
 // ones, and an age discount does not help either.
 static const double steepness = 2, drop_beyond = 2, even_share = .2;
+static const double most_of_one = .5;
+static const double few = 4; // scores at which half of the rest is still spread evenly
 
 // What a trial counts whose truth lies before a change of level that the drift alarm found.
 static const double before_change = .2;
@@ -97,9 +99,11 @@ static void score_entry(struct blend *b, const struct trial *t, const struct fro
 			sum[BLEND_WIDTH][k] += w * row_loss(truth, row);
 			mass[k] += w;
 		}
-	for (size_t k = 0; k < b->n_buckets; k++)
+	for (size_t k = 0; k < b->n_buckets; k++) {
+		b->scored[k] = fmax(b->scored[k], mass[k]);
 		for (int use = 0; use < BLEND_USES; use++)
 			b->loss[use][e][k] = mass[k] > 0 ? sum[use][k] / mass[k] : NAN;
+	}
 }
 
 static void equal_weights(struct blend *b, enum blend_use use, size_t k, const bool *usable)
@@ -111,9 +115,21 @@ static void equal_weights(struct blend *b, enum blend_use use, size_t k, const b
 		b->weight[use][e][k] = usable[e] ? 1 / n : 0;
 }
 
-// floor: losses below it are all the same to anybody.
-static void weigh_bucket(
-	struct blend *b, enum blend_use use, size_t k, double floor, const bool *usable)
+static void cap(struct blend *b, enum blend_use use, size_t k)
+{
+	size_t first = 0;
+	for (size_t e = 1; e < b->n_entries; e++)
+		if (b->weight[use][e][k] > b->weight[use][first][k])
+			first = e;
+	double most = b->weight[use][first][k];
+	if (most <= most_of_one || most >= 1 - 1e-9)
+		return;
+	for (size_t e = 0; e < b->n_entries; e++)
+		b->weight[use][e][k] *= (1 - most_of_one) / (1 - most);
+	b->weight[use][first][k] = most_of_one;
+}
+
+static void weigh_bucket(struct blend *b, enum blend_use use, size_t k, const bool *usable)
 {
 	double best = INFINITY, total = 0, kept = 0;
 	for (size_t e = 0; e < b->n_entries; e++)
@@ -125,16 +141,25 @@ static void weigh_bucket(
 	}
 	for (size_t e = 0; e < b->n_entries; e++) {
 		double *w = &b->weight[use][e][k];
-		double ratio = (b->loss[use][e][k] + floor) / (best + floor);
+		double ratio = (b->loss[use][e][k] + b->floor) / (best + b->floor);
 		bool open = usable[e] && (!pool[e].gated || b->loss[use][e][k] <= best);
 		*w = open && ratio <= drop_beyond ? exp(-steepness * (ratio - 1)) : 0;
 		total += *w;
 		kept += *w > 0;
 	}
+	double even = even_share + (1 - even_share) * few / (few + b->scored[k]);
 	for (size_t e = 0; e < b->n_entries; e++)
 		if (b->weight[use][e][k] > 0)
 			b->weight[use][e][k] =
-				(1 - even_share) * b->weight[use][e][k] / total + even_share / kept;
+				(1 - even) * b->weight[use][e][k] / total + even / kept;
+	cap(b, use, k);
+}
+
+void blend_reweigh(struct blend *b, const bool *usable)
+{
+	for (size_t k = 0; k < b->n_buckets; k++)
+		for (int use = 0; use < BLEND_USES; use++)
+			weigh_bucket(b, (enum blend_use)use, k, usable);
 }
 
 void blend_weigh(struct blend *b, const struct trial *t, const struct front *f, const bool *usable)
@@ -148,10 +173,8 @@ void blend_weigh(struct blend *b, const struct trial *t, const struct front *f, 
 		if (t->n_origins > 0 && t->ok[e])
 			score_entry(b, t, f, e);
 	}
-	double floor = .01 * f->lens[LENS_RAW].scale;
-	for (size_t k = 0; k < b->n_buckets; k++)
-		for (int use = 0; use < BLEND_USES; use++)
-			weigh_bucket(b, use, k, floor, usable);
+	b->floor = .01 * f->lens[LENS_RAW].scale;
+	blend_reweigh(b, usable);
 }
 
 bool blend_uses(const struct blend *b, size_t e)
@@ -161,14 +184,6 @@ bool blend_uses(const struct blend *b, size_t e)
 			if (b->weight[use][e][k] > 0)
 				return true;
 	return false;
-}
-
-void blend_leave_out(struct blend *b, const bool *ok)
-{
-	for (int use = 0; use < BLEND_USES; use++)
-		for (size_t e = 0; e < b->n_entries; e++)
-			for (size_t k = 0; !ok[e] && k < b->n_buckets; k++)
-				b->weight[use][e][k] = 0;
 }
 
 static void sort_row(double *row)

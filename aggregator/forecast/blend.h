@@ -6,8 +6,10 @@
 // member that runs away spoils a mean (measured on every set of the benchmark). Centre and width
 // have weights of their own, by absolute error and by pinball loss in trials, per bucket of
 // horizon: a member may know where without knowing how sure it is. Weights are exp(-steepness *
-// (loss / best - 1)); members far behind the best are dropped, a share is spread evenly. Pure; no
-// allocation.
+// (loss / best - 1)). Rules: a member whose loss is over twice the best one's is dropped; a share
+// is spread evenly, all of it while nothing was scored and a fifth once much was; nobody gets more
+// than half, as with more one alone would be the median. Losses come from trials, and from what was
+// issued (ledger.h). Pure; no allocation.
 #pragma once
 
 #include <stddef.h>
@@ -22,14 +24,16 @@ struct blend {
 	size_t bucket_end[BUCKETS_MAX]; // horizon steps below this belong to the bucket
 	double weight[BLEND_USES][ENTRIES_MAX][BUCKETS_MAX]; // each sums to 1 over the entries
 	double loss[BLEND_USES][ENTRIES_MAX][BUCKETS_MAX];   // mean in trials, NAN = not scored
+	double scored[BUCKETS_MAX];                          // steps that the losses rest on
+	double floor; // losses below it are all the same to anybody
 };
 
 // usable[e]: the entry has a forecast from the end of the history as well. Without any trial the
 // usable entries get equal weights.
 void blend_weigh(struct blend *b, const struct trial *t, const struct front *f, const bool *usable);
+// Sets the weights by the losses, among those usable.
+void blend_reweigh(struct blend *b, const bool *usable);
 bool blend_uses(const struct blend *b, size_t e); // entry e has weight somewhere
-// Takes the weight of entries that are not ok this time.
-void blend_leave_out(struct blend *b, const bool *ok);
 size_t blend_bucket(const struct blend *b, size_t h);
 // Blends one step. rows: the entries' rows, `stride` numbers apart; those without weight are not
 // read. ret: ascending, ret[QUANTILE_COUNT / 2] is the centre.

@@ -12,6 +12,7 @@
 #include "aggregator/forecast/front.h"
 #include "aggregator/forecast/honest.h"
 #include "aggregator/forecast/keep.h"
+#include "aggregator/forecast/ledger.h"
 #include "aggregator/forecast/peak.h"
 #include "aggregator/forecast/trial.h"
 #include "aggregator/forecast/wallclock.h"
@@ -20,12 +21,13 @@ struct run {
 	const struct forecast_input *in;
 	struct front front;
 	struct trial trial;
-	struct blend blend;
+	struct blend blend, trials; // as used; by the trials alone
 	struct calibration calibration;
 	struct honesty honesty;
 	struct peak_paths paths;
 	struct forecast_state *state; // NULL = none
 	double *rows;                 // [entry][horizon][QUANTILE_COUNT]
+	double *ensemble;             // [horizon][QUANTILE_COUNT], where the naive is served
 	bool ok[ENTRIES_MAX];
 	struct outlook *o;
 };
@@ -59,11 +61,16 @@ static void serve_blend(struct run *r)
 	}
 }
 
-static void serve_naive(struct run *r)
+// What the ensemble would have said is kept to be scored all the same.
+static int serve_naive(struct run *r)
 {
-	size_t horizon = r->o->horizon;
-	memcpy(r->o->quantiles, r->rows + r->honesty.naive * horizon * QUANTILE_COUNT,
-		horizon * sizeof(*r->o->quantiles));
+	size_t horizon = r->o->horizon, bytes = horizon * sizeof(*r->o->quantiles);
+	r->ensemble = malloc(bytes);
+	if (!r->ensemble)
+		return -ENOMEM;
+	memcpy(r->ensemble, r->o->quantiles, bytes);
+	memcpy(r->o->quantiles, r->rows + r->honesty.naive * horizon * QUANTILE_COUNT, bytes);
+	return 0;
 }
 
 // How honest the ensemble has been, and whether the naive is served instead.
@@ -71,6 +78,7 @@ static void judge(struct run *r)
 {
 	struct outlook *o = r->o;
 	struct forecast_score issued = {.loss_ratio = NAN};
+	struct honest_issued none = {0};
 	size_t naive = r->honesty.naive;
 	if (r->state)
 		forecast_state_score(r->state, &issued);
@@ -78,7 +86,7 @@ static void judge(struct run *r)
 	if (naive >= pool_size || !r->ok[naive])
 		return;
 	snprintf(o->naive, sizeof(o->naive), "%s", pool[naive].ops->name);
-	o->gated = r->honesty.worse || honest_worse(&issued);
+	o->gated = honest_gate(r->state ? &r->state->gate : &none, r->honesty.worse);
 }
 
 // For a while after the drift alarm.
@@ -153,6 +161,16 @@ static enum outlook_basis basis_of(const struct front *f)
 	return f->n < 14 * f->day ? OUTLOOK_DAILY : OUTLOOK_WEEKLY;
 }
 
+// By the trials, and by what was issued since.
+static void weigh(struct run *r)
+{
+	r->blend = r->trials;
+	if (r->state)
+		ledger_weigh(&r->state->ledger, &r->blend, r->ok);
+	else
+		blend_reweigh(&r->blend, r->ok);
+}
+
 // From scratch: trials, weights, bands.
 static int fit_all(struct run *r)
 {
@@ -166,7 +184,8 @@ static int fit_all(struct run *r)
 	if (rejected < 0)
 		return rejected;
 	r->o->members_rejected = (size_t)rejected;
-	blend_weigh(&r->blend, &r->trial, &r->front, r->ok);
+	blend_weigh(&r->trials, &r->trial, &r->front, r->ok);
+	weigh(r);
 	error = calibration_learn(&r->calibration, &r->blend, &r->trial, &r->front);
 	if (error == 0)
 		error = peak_learn(&r->paths, &r->blend, &r->trial, &r->front);
@@ -185,13 +204,13 @@ static int refit(struct run *r)
 	if (rejected < 0)
 		return rejected;
 	r->o->members_rejected = (size_t)rejected;
-	r->blend = s->blend;
+	r->trials = s->blend;
 	r->honesty = s->honesty;
-	blend_leave_out(&r->blend, r->ok);
+	weigh(r);
 	return calibration_restore(&r->calibration, &s->calibration, &r->front);
 }
 
-static void serve(struct run *r)
+static int serve(struct run *r)
 {
 	struct outlook *o = r->o;
 	bool any = false;
@@ -199,16 +218,16 @@ static void serve(struct run *r)
 		any |= r->ok[e];
 	if (!any) {
 		serve_level(r);
-		return;
+		return 0;
 	}
 	judge(r);
-	if (o->gated)
-		serve_naive(r);
-	else
-		serve_blend(r);
+	serve_blend(r);
+	if (o->gated && serve_naive(r) < 0)
+		return -ENOMEM;
 	if (r->state && keep_widened(r->state, o->start_s, o->horizon, o->step_s))
 		widen(o);
 	report_members(r);
+	return 0;
 }
 
 static int forecast_known(struct run *r)
@@ -223,9 +242,7 @@ static int forecast_known(struct run *r)
 			(size_t)((s->cusum.changed_s - r->front.start_s) / r->front.step_s);
 	}
 	int error = r->o->made == OUTLOOK_FULL ? fit_all(r) : refit(r);
-	if (error == 0)
-		serve(r);
-	return error;
+	return error == 0 ? serve(r) : error;
 }
 
 static int run_all(struct run *r)
@@ -256,6 +273,22 @@ static const double *naive_rows(const struct run *r)
 	return there ? r->rows + e * r->o->horizon * QUANTILE_COUNT : NULL;
 }
 
+static void issue(struct run *r)
+{
+	const struct keep_said said = {naive_rows(r), r->ensemble};
+	struct outlook *o = r->o;
+	keep_issue(r->state, o, o->made == OUTLOOK_CARRIED ? NULL : &said);
+	if (o->made == OUTLOOK_CARRIED || !r->rows)
+		return;
+	const struct ledger_said each = {.start_s = o->start_s,
+		.horizon = r->in->horizon,
+		.rows = r->rows,
+		.stride = o->horizon * QUANTILE_COUNT,
+		.ok = r->ok,
+		.served = (const double(*)[QUANTILE_COUNT])o->quantiles};
+	ledger_issue(&r->state->ledger, &r->blend, &each);
+}
+
 // After a full or refreshed run: what the next one will want.
 static int keep(struct run *r)
 {
@@ -263,7 +296,9 @@ static int keep(struct run *r)
 	int error = keep_rows(s, &r->front, r->o);
 	if (error < 0 || r->o->made != OUTLOOK_FULL)
 		return error;
-	s->blend = r->blend;
+	if (s->valid && (s->step_s != r->in->step_s || s->horizon != r->in->horizon))
+		keep_forget_issued(s);
+	s->blend = r->trials;
 	s->honesty = r->honesty;
 	s->calibration = r->calibration;
 	s->calibration.z = NULL;
@@ -308,7 +343,7 @@ static int run_made(struct run *r)
 	if (error < 0)
 		return error;
 	if (r->state)
-		keep_issue(r->state, o, o->made == OUTLOOK_CARRIED ? NULL : naive_rows(r));
+		issue(r);
 	o->horizon = r->in->horizon; // the steps beyond were made to be carried
 	error = peak_fill(o, r->state ? &r->state->paths : &r->paths);
 	if (o->made != OUTLOOK_CARRIED)
@@ -336,6 +371,7 @@ int forecast_run(
 		error = run_made(&r);
 	}
 	free(r.rows);
+	free(r.ensemble);
 	peak_done(&r.paths);
 	calibration_done(&r.calibration);
 	trial_done(&r.trial);

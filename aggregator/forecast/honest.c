@@ -8,7 +8,8 @@ enum {
 	ROWS_MAX = 400,  // rows compared; more say little and cost
 	ORIGINS_MIN = 8, // fewer are no evidence
 	WINDOWS_MIN = 3,
-	ISSUED_TRUST = 96, // issued steps that weigh as much as the back-tests
+	ISSUED_TRUST = 96,  // issued steps that weigh as much as the back-tests
+	ISSUED_ENOUGH = 48, // of a hundred: they decide alone
 };
 
 // By how much the ensemble must have lost, besides beyond chance: less is not worth a change.
@@ -93,9 +94,22 @@ double honest_ratio(double back_tested, double issued, double issued_steps)
 	return back_tested + trust * (issued - back_tested);
 }
 
-bool honest_worse(const struct forecast_score *issued)
+void honest_count(struct honest_issued *i, double ours, double naive)
 {
-	return issued->steps >= ISSUED_TRUST && issued->loss_ratio > clearly;
+	static const double discount = .99;
+	i->steps = discount * i->steps + 1;
+	i->ours = discount * i->ours + ours;
+	i->naives = discount * i->naives + naive;
+}
+
+bool honest_gate(struct honest_issued *i, bool worse_in_back_tests)
+{
+	double tiny = 1e-6 * i->steps; // losses are in units of the series' scale
+	if (i->steps >= ISSUED_ENOUGH)
+		i->shut = i->ours > (i->shut ? 1 : clearly) * i->naives + tiny;
+	else
+		i->shut = worse_in_back_tests;
+	return i->shut;
 }
 
 struct honesty honest_judge(const struct trial *t, const struct front *f, const bool *usable)

@@ -23,6 +23,12 @@ struct honesty {
 // Back-tests and issued forecasts together: the more steps have been issued, the more they count.
 // NAN where neither is known.
 double honest_ratio(double back_tested, double issued, double issued_steps);
-// Whether what was issued has been clearly worse than the naive, over enough steps.
-bool honest_worse(const struct forecast_score *issued);
+// What the ensemble said, served or not, against the naive: discounted sums.
+struct honest_issued {
+	double steps, ours, naives;
+	bool shut; // the naive is served
+};
+void honest_count(struct honest_issued *i, double ours, double naive);
+// Whether the naive is to be served; remembers it, as coming back takes more than staying.
+bool honest_gate(struct honest_issued *i, bool worse_in_back_tests);
 struct honesty honest_judge(const struct trial *t, const struct front *f, const bool *usable);

@@ -77,25 +77,36 @@ static double value_at(const struct forecast_input *in, int64_t at_s)
 	return isfinite(in->y[i]) ? in->y[i] : NAN;
 }
 
-static void count(struct tally *t, const float *served, const float *naive, const double value[2])
+static double loss_of(double y, const float *from)
 {
-	double y = value[0], scale = value[1], row[QUANTILE_COUNT];
+	double row[QUANTILE_COUNT];
+	for (int i = 0; i < QUANTILE_COUNT; i++)
+		row[i] = (double)from[i];
+	return row_loss(y, row);
+}
+
+static void count(struct forecast_state *s, size_t h, double y)
+{
+	const struct issued *w = &s->issued;
+	struct tally *t = &s->tally;
+	const float *served = w->served[h];
+	double scale = s->scale;
 	t->steps = discount * t->steps + 1;
 	t->all_steps++;
 	t->error = discount * t->error + fabs(y - (double)served[MIDDLE]) / scale;
 	for (int i = 0; i < QUANTILE_COUNT; i++) {
-		row[i] = (double)served[i];
+		double q = (double)served[i];
 		t->pinball[i] =
-			discount * t->pinball[i] + pinball(y, row[i], quantile_levels[i]) / scale;
-		t->hits[i] = discount * t->hits[i] + (y <= row[i]);
+			discount * t->pinball[i] + pinball(y, q, quantile_levels[i]) / scale;
+		t->hits[i] = discount * t->hits[i] + (y <= q);
 	}
-	if (!naive)
+	if (!w->has_naive)
 		return;
-	t->ours = discount * t->ours + row_loss(y, row) / scale;
-	for (int i = 0; i < QUANTILE_COUNT; i++)
-		row[i] = (double)naive[i];
-	t->naives = discount * t->naives + row_loss(y, row) / scale;
+	double ours = loss_of(y, w->ensemble[h]) / scale, naive = loss_of(y, w->naive[h]) / scale;
+	t->ours = discount * t->ours + ours;
+	t->naives = discount * t->naives + naive;
 	t->naive_steps = discount * t->naive_steps + 1;
+	honest_count(&s->gate, ours, naive);
 }
 
 static void score_issued(struct forecast_state *s, const struct forecast_input *in)
@@ -107,9 +118,13 @@ static void score_issued(struct forecast_state *s, const struct forecast_input *
 			return;
 		double y = value_at(in, at_s);
 		if (!isnan(y))
-			count(&s->tally, w->served[w->scored],
-				w->has_naive ? w->naive[w->scored] : NULL, (double[]){y, s->scale});
+			count(s, w->scored, y);
 	}
+}
+
+static double truth_at(const void *arg, int64_t at_s)
+{
+	return value_at(arg, at_s);
 }
 
 static void watch_drift(struct forecast_state *s, const struct forecast_input *in)
@@ -138,7 +153,15 @@ void keep_watch(struct forecast_state *s, const struct forecast_input *in)
 	if (!s->valid || in->step_s != s->step_s)
 		return;
 	score_issued(s, in);
+	ledger_score(&s->ledger, &(struct ledger_truth){truth_at, in, end_of(in), in->step_s});
 	watch_drift(s, in);
+}
+
+void keep_forget_issued(struct forecast_state *s)
+{
+	memset(&s->ledger, 0, sizeof(s->ledger));
+	s->issued.n = s->issued.scored = 0;
+	s->cusum.next_s = 0;
 }
 
 enum outlook_made keep_kind(const struct forecast_state *s, const struct forecast_input *in)
@@ -238,25 +261,29 @@ int keep_rows(struct forecast_state *s, const struct front *f, const struct outl
 	return 0;
 }
 
-void keep_issue(struct forecast_state *s, const struct outlook *o, const double *naive_rows)
+static void take_rows(float (*to)[QUANTILE_COUNT], size_t n, const double *from)
+{
+	for (size_t h = 0; h < n; h++)
+		for (size_t i = 0; i < QUANTILE_COUNT; i++)
+			to[h][i] = from ? (float)from[h * QUANTILE_COUNT + i] : 0;
+}
+
+void keep_issue(struct forecast_state *s, const struct outlook *o, const struct keep_said *said)
 {
 	struct issued *w = &s->issued;
 	s->cusum.next_s = o->start_s;
 	memcpy(s->cusum.row, o->quantiles[0], sizeof(s->cusum.row));
 	if (w->scored < w->n || (w->n > 0 && o->start_s < w->start_s + (int64_t)w->n * o->step_s))
 		return;
-	if (o->made == OUTLOOK_CARRIED)
+	if (!said)
 		return; // the naive is not at hand: the next one that is made
 	w->start_s = o->start_s;
 	w->scored = 0;
 	w->n = o->horizon < KEEP_ISSUED_MAX ? o->horizon : KEEP_ISSUED_MAX;
-	w->has_naive = naive_rows != NULL;
-	for (size_t h = 0; h < w->n; h++)
-		for (int i = 0; i < QUANTILE_COUNT; i++) {
-			w->served[h][i] = (float)o->quantiles[h][i];
-			w->naive[h][i] =
-				naive_rows ? (float)naive_rows[h * QUANTILE_COUNT + (size_t)i] : 0;
-		}
+	w->has_naive = said->naive != NULL;
+	take_rows(w->served, w->n, o->quantiles[0]);
+	take_rows(w->ensemble, w->n, said->ensemble ? said->ensemble : o->quantiles[0]);
+	take_rows(w->naive, w->n, said->naive);
 }
 
 void keep_carried(

@@ -14,6 +14,7 @@
 #include "aggregator/forecast/calibrate.h"
 #include "aggregator/forecast/forecast.h"
 #include "aggregator/forecast/honest.h"
+#include "aggregator/forecast/ledger.h"
 #include "aggregator/forecast/peak.h"
 #include "aggregator/forecast/trial.h"
 
@@ -27,6 +28,7 @@ struct issued { // one forecast under watch until its truth has come
 	int64_t start_s;
 	size_t n, scored;
 	float served[KEEP_ISSUED_MAX][QUANTILE_COUNT], naive[KEEP_ISSUED_MAX][QUANTILE_COUNT];
+	float ensemble[KEEP_ISSUED_MAX][QUANTILE_COUNT]; // what was served, or would have been
 	bool has_naive;
 };
 
@@ -61,6 +63,8 @@ struct forecast_state {
 	struct outlook last;           // its head; the arrays are NULL
 	struct issued issued;
 	struct tally tally;
+	struct honest_issued gate;
+	struct ledger ledger;
 	struct cusum cusum;
 };
 
@@ -69,13 +73,20 @@ size_t keep_carry(size_t horizon);
 // Scores what was issued and watches for drift; call first.
 void keep_watch(struct forecast_state *s, const struct forecast_input *in);
 enum outlook_made keep_kind(const struct forecast_state *s, const struct forecast_input *in);
+// Another grid: what is under watch has no truth on it. What was learnt of members is gone.
+void keep_forget_issued(struct forecast_state *s);
 // Learns how errors fade. -ENOMEM.
 int keep_fade(struct forecast_state *s, const struct trial *t, const struct front *f,
 	const struct blend *b);
 // Takes over the rows just made; o has rows_n of them. naive: rows of the naive, NULL = none.
 // -ENOMEM.
 int keep_rows(struct forecast_state *s, const struct front *f, const struct outlook *o);
-void keep_issue(struct forecast_state *s, const struct outlook *o, const double *naive_rows);
+struct keep_said {              // of the forecast being issued, [horizon][QUANTILE_COUNT]
+	const double *naive;    // NULL = none
+	const double *ensemble; // NULL = it is what is served
+};
+// said: NULL for one that was carried.
+void keep_issue(struct forecast_state *s, const struct outlook *o, const struct keep_said *said);
 // The kept rows carried to the end of in; o has the horizon asked.
 void keep_carried(
 	const struct forecast_state *s, const struct forecast_input *in, struct outlook *o);
