@@ -58,7 +58,7 @@ class Fault:
 class Instance:
     """One instance: what it would answer, and what it was asked."""
 
-    VERBS = ("set", "remove", "spot_action", "withdraw", "rebalance", "maintenance", "role", "fault", "heal", "requests", "turn", "where")
+    VERBS = ("set", "remove", "spot_action", "withdraw", "rebalance", "maintenance", "role", "fault", "heal", "requests", "count", "turn", "where")
 
     def __init__(self, instance_id, address, port=0, kind="spot", zone_id="use1-az1", instance_type="m6i.large", keep_alive=False, v1=False):
         self.port = port
@@ -130,6 +130,9 @@ class Instance:
     def requests(self, path=""):
         with self.lock:
             return [entry for entry in self.log if path in entry["path"]]
+
+    def count(self, path=""):
+        return len(self.requests(path))
 
     def find_fault(self, path):
         with self.lock:
@@ -279,7 +282,7 @@ class FakeImds:
 
     # the script, over HTTP
     def serve_control(self, port=0, address="127.0.0.1"):
-        """POST /VERB with {"instance": id or null for all, …}; returns the port. GET /instances tells where everybody is."""
+        """POST /VERB with {"instance": id, list of ids, or null for all, …}; returns the port. GET /instances tells where everybody is."""
         async def start():
             server = await asyncio.start_server(self.control, address, port)
             self.servers.append(server)
@@ -307,12 +310,14 @@ class FakeImds:
         if verb not in Instance.VERBS:
             raise LookupError(f"no verb {verb!r}; there are {('instances', 'instance', *Instance.VERBS)}")
         wanted = options.pop("instance", None)
-        chosen = [instance for instance in self.instances if wanted in (None, instance.id)]
+        several = wanted is None or isinstance(wanted, list)
+        names = set(wanted) if isinstance(wanted, list) else {wanted}
+        chosen = [instance for instance in self.instances if wanted is None or instance.id in names]
         if not chosen:
             raise LookupError(f"no instance {wanted!r}")
         results = {instance.id: getattr(instance, verb)(**options) for instance in chosen}
         results = {name: None if isinstance(result, Fault) else result for name, result in results.items()}
-        return results if wanted is None else results[wanted]
+        return results if several else results[wanted]
 
 
 def main():

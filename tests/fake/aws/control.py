@@ -3,6 +3,7 @@
 
 A verb answers with plain values. region and account default to the server's own.
 """
+import json
 import time
 import uuid
 
@@ -229,6 +230,13 @@ class Control:
         final = "terminated" if action == "terminate" else "stopped"
         found.region.clock.after(0 if action == "hibernate" else seconds, found.region.stop_instance, found, "Server.SpotInstanceTermination", final)
         return found.region.clock.now() + seconds
+
+    def warn(self, queue, instance_ids, action="terminate", region=None, account=None):
+        """The events of many interruptions at once, to one queue only; the instances stay."""
+        home = self._region(region, account)
+        for each in instance_ids:
+            body = home.make_event("EC2 Spot Instance Interruption Warning", "aws.ec2", {"instance-id": each, "instance-action": action})
+            home.queues[queue].send_later(json.dumps(body))
 
     def rebalance(self, instance_id):
         """A rebalance recommendation; a group with capacity rebalancing acts on it by itself."""

@@ -114,6 +114,10 @@ def from_json(shape, value, place):
     return value
 
 
+# The model has this member with the names of queue attributes; SQS takes those of messages, which is all that clients ask for.
+MORE_NAMES = {"ReceiveMessage.AttributeNames": ("SentTimestamp", "SenderId", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp")}
+
+
 def check(shape, value, place):
     """Required members, ranges, lengths, enumerations and patterns."""
     kind = shape.type_name
@@ -132,7 +136,7 @@ def check(shape, value, place):
             check(shape.value, inner, f"{place}.{key}")
     elif kind == "string":
         check_range(shape, len(value), place, "length")
-        if shape.enum and value not in shape.enum:
+        if shape.enum and value not in shape.enum and value not in MORE_NAMES.get(place.partition("[")[0], ()):
             raise broken(place, f"{value!r} is none of {shape.enum}")
         pattern = shape.metadata.get("pattern")
         if pattern and not matches(pattern, value):

@@ -117,10 +117,13 @@ class Region:
     def tell_state(self, instance):
         self.event("EC2 Instance State-change Notification", "aws.ec2", {"instance-id": instance.id, "state": instance.state}, [instance.arn])
 
+    def make_event(self, detail_type, source, detail, resources=()):
+        return {"version": "0", "id": str(uuid.uuid4()), "detail-type": detail_type, "source": source, "account": self.account,
+                "time": iso(self.clock.now())[:19] + "Z", "region": self.name, "resources": list(resources), "detail": detail}
+
     def event(self, detail_type, source, detail, resources=()):
         """An EventBridge event to every queue whose rules let it through."""
-        body = {"version": "0", "id": str(uuid.uuid4()), "detail-type": detail_type, "source": source, "account": self.account,
-                "time": iso(self.clock.now())[:19] + "Z", "region": self.name, "resources": list(resources), "detail": detail}
+        body = self.make_event(detail_type, source, detail, resources)
         for queue in self.queues.values():
             if queue.wants(detail_type):
                 queue.send_later(json.dumps(body))
