@@ -239,14 +239,16 @@ bool lens_beyond(const struct front *f, enum lens_kind kind, double value)
 	return fabs(value) > beyond * reach && reach > 0;
 }
 
+// Comparisons, for fmin() and fmax() are calls and this runs for every number of every trial.
 double front_bound(const struct front *f, double value)
 {
-	return fmin(f->ceiling, fmax(f->floor, value));
+	double low = value > f->floor ? value : f->floor; // NAN becomes the floor
+	return low < f->ceiling ? low : f->ceiling;
 }
 
 double lens_back(const struct front *f, enum lens_kind kind, double value)
 {
 	if (kind == LENS_LOG)
-		value = exp(fmin(value, 700)) - f->lens[kind].shift;
+		value = exp(value < 700 ? value : 700) - f->lens[kind].shift;
 	return front_bound(f, value);
 }

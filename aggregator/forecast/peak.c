@@ -46,7 +46,7 @@ static void take_quantiles(struct outlook *o, const double *paths, size_t n, dou
 	for (size_t h = 0; h < o->horizon; h++) {
 		for (size_t p = 0; p < n; p++)
 			draw[p] = paths[p * o->horizon + h];
-		order_sort(draw, n);
+		order_sort_for(draw, n, quantile_levels, QUANTILE_COUNT);
 		for (int i = 0; i < QUANTILE_COUNT; i++) {
 			double q = order_quantile(draw, n, quantile_levels[i]);
 			q = fmax(q, o->peak[h][i]); // of the running maximum

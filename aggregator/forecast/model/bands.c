@@ -129,7 +129,7 @@ int bands_fit(struct bands *b, double *error, const double *terms, size_t n)
 		active &= ~(1u << worst);
 	for (size_t r = 0; r < n; r++)
 		error[r] /= scale_of(b, terms + r * SPREAD_TERMS);
-	order_sort(error, n);
+	order_sort_for(error, n, quantile_levels, QUANTILE_COUNT);
 	for (int q = 0; q < QUANTILE_COUNT; q++)
 		b->at[q] = order_quantile(error, n, quantile_levels[q]);
 	return 0;

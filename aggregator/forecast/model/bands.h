@@ -37,7 +37,7 @@ struct bands {
 };
 
 // Learns from n errors (truth - point) with their terms (row r at terms + r * SPREAD_TERMS).
-// Overwrites error with the sorted standardised errors. -ENODATA if n is 0.
+// Overwrites error with the standardised errors in another order. -ENODATA if n is 0.
 int bands_fit(struct bands *b, double *error, const double *terms, size_t n);
 // One row of quantiles around point.
 void bands_row(

@@ -2,6 +2,7 @@
 #include "aggregator/forecast/model/order.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 static void swap(double *a, double *b)
@@ -68,51 +69,87 @@ static void insertion_sort(double *v, size_t n)
 	}
 }
 
-// Hoare's partition around the median of three; returns the last index of the lower part.
+// Smaller ones to the front of a pivot, the median of three; returns the pivot's place. Without a
+// branch on the comparison, which no processor could foresee.
 static size_t partition(double *v, size_t n)
 {
-	size_t mid = n / 2, i = 0, j = n - 1;
+	size_t mid = n / 2, last = n - 1, low = 0;
 	if (v[mid] < v[0])
 		swap(&v[mid], &v[0]);
-	if (v[j] < v[0])
-		swap(&v[j], &v[0]);
-	if (v[j] < v[mid])
-		swap(&v[j], &v[mid]);
-	double pivot = v[mid];
-	for (;;) {
-		while (v[i] < pivot)
-			i++;
-		while (pivot < v[j])
-			j--;
-		if (i >= j)
-			break;
-		swap(&v[i++], &v[j--]);
+	if (v[last] < v[0])
+		swap(&v[last], &v[0]);
+	if (v[mid] < v[last])
+		swap(&v[mid], &v[last]);
+	double pivot = v[last];
+	for (size_t i = 0; i < last; i++) {
+		double x = v[i];
+		v[i] = v[low];
+		v[low] = x;
+		low += x < pivot;
 	}
-	return j == n - 1 ? j - 1 : j; // the pivot is not the largest alone
+	v[last] = v[low];
+	v[low] = pivot;
+	return low;
 }
 
-// Quicksort; where an order of the input makes its parts lopsided, halves by selection instead.
-static void sort_part(double *v, size_t n, int depth)
+struct wanted { // places that must hold what a sorted array would; NULL = all
+	const size_t *at;
+	size_t n;
+};
+
+static bool wants(const struct wanted *w, size_t from, size_t to)
 {
-	while (n > 24) {
-		size_t low = n / 2;
+	bool any = !w;
+	for (size_t i = 0; !any && i < w->n; i++)
+		any = w->at[i] >= from && w->at[i] < to;
+	return any;
+}
+
+// Quicksort of v[from .. to); where an order of the input makes its parts lopsided, halves by
+// selection instead. Parts in which no place is wanted stay as they are.
+static void sort_part(double *v, size_t from, size_t to, int depth, const struct wanted *w)
+{
+	while (to - from > 24 && wants(w, from, to)) {
+		size_t n = to - from, place = n / 2;
 		if (depth-- > 0)
-			low = partition(v, n) + 1;
+			place = partition(v + from, n);
 		else
-			order_select(v, n, low);
-		sort_part(v, low, depth);
-		v += low;
-		n -= low;
+			order_select(v + from, n, place);
+		sort_part(v, from, from + place, depth, w);
+		from += place + 1; // what stands there is in its place
 	}
-	insertion_sort(v, n);
+	if (wants(w, from, to))
+		insertion_sort(v + from, to - from);
+}
+
+static int depth_of(size_t n)
+{
+	int depth = 0;
+	for (; n > 1; n /= 2)
+		depth += 2;
+	return depth;
 }
 
 void order_sort(double *v, size_t n)
 {
-	int depth = 0;
-	for (size_t m = n; m > 1; m /= 2)
-		depth += 2;
-	sort_part(v, n, depth);
+	sort_part(v, 0, n, depth_of(n), NULL);
+}
+
+void order_sort_for(double *v, size_t n, const double *levels, size_t n_levels)
+{
+	size_t at[2 * ORDER_LEVELS_MAX + 4], k = 0;
+	for (size_t i = 0; i < n_levels && i < ORDER_LEVELS_MAX; i++) {
+		double place = fmin((double)n, fmax(0, levels[i] * (double)n - 0.5));
+		at[k++] = (size_t)place;
+		at[k++] = (size_t)place + 1;
+	}
+	at[k++] = 0; // what is beyond the outer points starts from them and the median
+	at[k++] = n / 2;
+	if (n > 0) {
+		at[k++] = n / 2 - (n > 1);
+		at[k++] = n - 1;
+	}
+	sort_part(v, 0, n, depth_of(n), &(struct wanted){at, k});
 }
 
 // Inverse of the normal distribution, lower half, to 4.5e-4 (Abramowitz and Stegun 26.2.23).

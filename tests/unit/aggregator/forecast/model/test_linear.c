@@ -118,6 +118,24 @@ static void select_and_median_agree_with_sorting(void **state)
 	}
 }
 
+static void sorting_for_some_levels_gives_their_quantiles(void **state)
+{
+	struct rng r;
+	rng_init(&r, 3);
+	static double a[1000], b[1000];
+	for (int round = 0; round < 300; round++) {
+		size_t n = 1 + rng_below(&r, round % 3 ? 1000 : 60);
+		for (size_t i = 0; i < n; i++)
+			a[i] = b[i] = round % 4 == 1 ? (double)i // already in order
+						     : (double)rng_below(&r, round % 2 ? 9 : 99999);
+		order_sort(a, n);
+		order_sort_for(b, n, quantile_levels, QUANTILE_COUNT);
+		for (int i = 0; i < QUANTILE_COUNT; i++)
+			assert_true(order_quantile(a, n, quantile_levels[i]) ==
+				    order_quantile(b, n, quantile_levels[i]));
+	}
+}
+
 static void quantiles_of_few_errors_reach_past_the_worst_one(void **state)
 {
 	double v[9] = {-4, -3, -2, -1, 0, 1, 2, 3, 4};
@@ -182,6 +200,7 @@ int main(void)
 		cmocka_unit_test(gram_and_ridge_agree_with_plain_sums),
 		cmocka_unit_test(a_matrix_that_is_not_positive_is_refused),
 		cmocka_unit_test(select_and_median_agree_with_sorting),
+		cmocka_unit_test(sorting_for_some_levels_gives_their_quantiles),
 		cmocka_unit_test(quantiles_of_few_errors_reach_past_the_worst_one),
 		cmocka_unit_test(gaps_are_filled_from_the_past_alone),
 		cmocka_unit_test(bands_widen_where_the_series_moves),
