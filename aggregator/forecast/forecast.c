@@ -13,6 +13,7 @@
 #include "aggregator/forecast/honest.h"
 #include "aggregator/forecast/keep.h"
 #include "aggregator/forecast/ledger.h"
+#include "aggregator/forecast/model/lstm.h"
 #include "aggregator/forecast/peak.h"
 #include "aggregator/forecast/trial.h"
 #include "aggregator/forecast/wallclock.h"
@@ -147,6 +148,9 @@ static void report_members(struct run *r)
 		struct outlook_member *m = &o->members[o->n_members++];
 		snprintf(m->name, sizeof(m->name), "%s%s", pool[e].ops->name,
 			pool[e].lens == LENS_LOG ? "@log" : "");
+		if (pool[e].ops == &member_lstm && r->front.lstm && r->front.lstm->version > 0)
+			snprintf(m->name, sizeof(m->name), "lstm v%u",
+				r->front.lstm->version % 1000000);
 		m->weight = mean_weight(r, e);
 		m->loss = naive > 0 && isfinite(naive) ? mean_loss(r, e) / naive : NAN;
 	}

@@ -41,6 +41,8 @@ struct forecast_input {
 	// members that take regressors. NULL or unknown = none.
 	const char *calendar;
 	uint64_t seed;
+	// The cluster's own weights of the LSTM (model/lstm.h), borrowed; NULL = pre-trained.
+	const struct lstm_weights *lstm;
 };
 
 struct forecast_zone_change {

@@ -192,7 +192,7 @@ static int build_lenses(struct front *f, const struct forecast_input *in)
 
 int front_init(struct front *ret, const struct forecast_input *in)
 {
-	struct front f = {.step_s = in->step_s, .start_s = in->start_s};
+	struct front f = {.step_s = in->step_s, .start_s = in->start_s, .lstm = in->lstm};
 	size_t first = in->n > FRONT_HISTORY_MAX ? in->n - FRONT_HISTORY_MAX : 0;
 	while (first < in->n && !isfinite(in->y[first]))
 		first++;

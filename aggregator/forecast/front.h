@@ -44,6 +44,7 @@ struct front {
 	size_t holiday_n;
 	size_t changed; // the level changed before this index; 0 = not known to
 	size_t known, clipped, censored;
+	const struct lstm_weights *lstm; // of the input
 };
 
 int front_init(struct front *f, const struct forecast_input *in); // -ENOMEM; n may be 0 after it

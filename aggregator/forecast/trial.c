@@ -67,7 +67,8 @@ static struct member_input input_of(const struct front *f, enum lens_kind kind, 
 		.n_periods = f->n_periods,
 		.max_horizon = fit.horizon,
 		.scale = l->scale,
-		.seed = fit.seed};
+		.seed = fit.seed,
+		.lstm = f->lstm};
 	memcpy(in.periods, f->periods, sizeof(in.periods));
 	add_holidays(f, fit.end, &in);
 	return in;

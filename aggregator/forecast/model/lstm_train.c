@@ -25,7 +25,7 @@ struct lesson {
 	struct member_input in;
 	struct window win;
 	double *y;
-	size_t until; // training ends here
+	size_t until, stop; // training and early stopping end here
 	size_t horizon;
 	double norm[HORIZON_BITS]; // what naive rules miss by, in scales, by log2 of the horizon
 };
@@ -144,11 +144,35 @@ static void measure_norms(struct lesson *l, struct rng *r)
 	}
 }
 
-int course_add(struct course *c, const double *y, size_t n, int64_t start_s, int64_t step_s)
+static int add_window(struct course *c, struct lesson *l, size_t day)
 {
-	size_t day = step_s < 86400 ? (size_t)(86400 / step_s) : 1;
+	const struct member_input in = {.y = l->y,
+		.n = l->in.n,
+		.start_s = l->in.start_s,
+		.step_s = l->in.step_s,
+		.max_horizon = l->horizon,
+		.scale = scale_of(l->y, l->until, day)};
+	l->in = in;
+	l->in.periods[l->in.n_periods++] = day;
+	if (in.n >= 14 * day)
+		l->in.periods[l->in.n_periods++] = 7 * day;
+	int rc = window_init(&l->win, &l->in, in.n);
+	if (rc < 0)
+		return rc;
+	if (l->win.first + 2 >= l->until) {
+		window_done(&l->win);
+		return -ENODATA;
+	}
+	measure_norms(l, &c->rng);
+	return 0;
+}
+
+int course_add_parts(struct course *c, const struct course_series *s)
+{
+	size_t day = s->step_s < 86400 ? (size_t)(86400 / s->step_s) : 1, n = s->n;
 	struct lesson *more, *l;
-	if (n < 3 * day || n < 4 * NET_STEPS || c->count >= SERIES_MAX)
+	if (n < 3 * day || n < 4 * NET_STEPS || c->count >= SERIES_MAX ||
+		s->learn_end > s->stop_end || s->stop_end > n)
 		return -ENODATA;
 	more = realloc(c->lesson, (c->count + 1) * sizeof(*more));
 	if (!more)
@@ -159,26 +183,46 @@ int course_add(struct course *c, const double *y, size_t n, int64_t start_s, int
 	l->y = malloc(n * sizeof(double));
 	if (!l->y)
 		return -ENOMEM;
-	memcpy(l->y, y, n * sizeof(double));
-	l->until = n - n / 5;
+	memcpy(l->y, s->y, n * sizeof(double));
+	l->until = s->learn_end;
+	l->stop = s->stop_end;
 	l->horizon = n / 8 < HORIZON_MAX ? n / 8 : HORIZON_MAX;
-	l->in = (struct member_input){.y = l->y,
-		.n = n,
-		.start_s = start_s,
-		.step_s = step_s,
-		.max_horizon = l->horizon,
-		.scale = scale_of(y, l->until, day)};
-	l->in.periods[l->in.n_periods++] = day;
-	if (n >= 14 * day)
-		l->in.periods[l->in.n_periods++] = 7 * day;
-	int rc = window_init(&l->win, &l->in, n);
+	l->in = (struct member_input){.n = n, .start_s = s->start_s, .step_s = s->step_s};
+	int rc = add_window(c, l, day);
 	if (rc < 0) {
 		free(l->y);
 		return rc;
 	}
-	measure_norms(l, &c->rng);
 	c->count++;
 	return 0;
+}
+
+int course_add(struct course *c, const double *y, size_t n, int64_t start_s, int64_t step_s)
+{
+	const struct course_series s = {y, n, start_s, step_s, n - n / 5, n};
+	return course_add_parts(c, &s);
+}
+
+void course_start(struct course *c, const struct net *from)
+{
+	c->net = c->best = *from;
+	c->best_loss = INFINITY;
+	memset(&c->adam, 0, sizeof(c->adam));
+	memset(&c->gradient, 0, sizeof(c->gradient));
+}
+
+const struct net *course_now(const struct course *c)
+{
+	return &c->net;
+}
+
+bool course_keep(struct course *c, double loss)
+{
+	if (!(loss < c->best_loss))
+		return false;
+	c->best_loss = loss;
+	c->best = c->net;
+	return true;
 }
 
 // One window: reads the steps before origin, then learns (or only judges) some horizons. Returns
@@ -245,11 +289,72 @@ double course_judge(struct course *c)
 	c->rng = kept;
 	memset(&c->gradient, 0, sizeof(c->gradient));
 	double loss = count > 0 ? sum / count : INFINITY;
-	if (loss < c->best_loss) {
-		c->best_loss = loss;
-		c->best = c->net;
-	}
+	course_keep(c, loss);
 	return loss;
+}
+
+struct ask { // one target of a window
+	struct net_pair pair;
+	double truth, weight, q[NET_QUANTILES];
+};
+
+static double pinball(const struct ask *a, size_t nets)
+{
+	double loss = 0;
+	for (size_t i = 0; i < NET_QUANTILES; i++) {
+		double miss = a->truth - a->q[i] / (double)nets;
+		loss += miss >= 0 ? quantile_levels[i] * miss : (quantile_levels[i] - 1) * miss;
+	}
+	return a->weight * loss / NET_QUANTILES;
+}
+
+static size_t draw_asks(
+	struct lesson *l, struct rng *r, size_t origin, size_t end, struct ask ret[PAIRS])
+{
+	size_t n = 0;
+	for (int k = 0; k < PAIRS; k++) {
+		size_t h = (size_t)exp(rng_unit(r) * log((double)l->horizon + 1));
+		size_t target = origin + h - 1;
+		if (h < 1 || target >= end || !isfinite(l->y[target]))
+			continue;
+		struct ask *a = &ret[n++];
+		memset(a->q, 0, sizeof(a->q));
+		lstm_put_pair(&l->win, origin, target, &a->pair);
+		a->truth = (l->y[target] - l->win.z[origin - 1]) / l->in.scale;
+		a->weight = 1 / l->norm[log2_of(h)];
+	}
+	return n;
+}
+
+void course_loss(struct course *c, size_t i, const struct course_exam *e, double ret[2])
+{
+	struct lesson *l = &c->lesson[i];
+	size_t from = e->part == COURSE_STOP ? l->until : l->stop, origin;
+	size_t end = e->part == COURSE_STOP ? l->stop : l->in.n;
+	struct rng r;
+	rng_init(&r, c->seed ^ (0x6578616dull + e->part));
+	l->win.in = &l->in;
+	if (from < l->win.first)
+		from = l->win.first;
+	for (size_t w = 0; w < e->windows && end > 0; w++) {
+		struct ask asks[PAIRS];
+		real q[NET_QUANTILES];
+		if (!draw(&r, l, from, end - 1, &origin))
+			return;
+		size_t n = draw_asks(l, &r, origin, end, asks);
+		lstm_put_steps(&l->win, origin, c->state.in);
+		for (size_t k = 0; k < e->n_nets; k++) {
+			net_read(&e->nets[k], &c->state);
+			for (size_t a = 0; a < n; a++) {
+				net_quantiles(&e->nets[k], &c->state, &asks[a].pair, q);
+				for (size_t j = 0; j < NET_QUANTILES; j++)
+					asks[a].q[j] += (double)q[j];
+			}
+		}
+		for (size_t a = 0; a < n; a++)
+			ret[0] += pinball(&asks[a], e->n_nets);
+		ret[1] += (double)n;
+	}
 }
 
 const struct net *course_best(const struct course *c)

@@ -8,16 +8,42 @@
 // at low priority, or pass by pass (course_pass()) from a pool. Single thread.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "aggregator/forecast/model/lstm_net.h"
 
 struct course;
+struct course_series {
+	const double *y; // NAN = missing; copied
+	size_t n;
+	int64_t start_s, step_s;
+	size_t learn_end, stop_end; // see enum course_part
+};
+// A series in time: learnt from [0, learn_end), stopped early by [learn_end, stop_end), and the
+// rest decides: it has had no say before.
+enum course_part { COURSE_STOP, COURSE_DECIDE };
 
 int course_new(struct course **ret, uint64_t seed);
 void course_free(struct course *c);
 // Copies y (NAN = missing). -ENODATA if there is too little to learn from.
 int course_add(struct course *c, const double *y, size_t n, int64_t start_s, int64_t step_s);
+// As course_add(), with the parts given; course_add() keeps a fifth for stopping and nothing to
+// decide.
+int course_add_parts(struct course *c, const struct course_series *s);
+// Goes on from these weights instead of random ones, with the optimiser fresh.
+void course_start(struct course *c, const struct net *from);
+const struct net *course_now(const struct course *c);
+// The loss is that of the weights as they are now: keeps them if it is the best since the start.
+bool course_keep(struct course *c, double loss);
+// Relative loss of networks (their quantiles averaged) on fixed windows of one part of series i:
+// adds to ret its sum and how many targets it is of.
+struct course_exam {
+	const struct net *nets;
+	size_t n_nets, windows;
+	enum course_part part;
+};
+void course_loss(struct course *c, size_t i, const struct course_exam *e, double ret[2]);
 // The first `keep` series stay and are the ones judged; later ones are dropped. For series that are
 // made fresh for every pass.
 void course_forget(struct course *c, size_t keep);

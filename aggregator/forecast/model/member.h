@@ -16,6 +16,8 @@ enum { QUANTILE_COUNT = 9, MAX_PERIODS = 3, MEMBER_SAVED_MAX = 96 };
 extern const double quantile_levels[QUANTILE_COUNT]; // .01 .05 .1 .25 .5 .75 .9 .95 .99
 extern const double quantile_scores[QUANTILE_COUNT]; // of the standard normal distribution
 
+struct lstm_weights;
+
 struct member_input {
 	const double *y; // regular grid; NAN = missing; cleaned by the front end (outliers clipped,
 			 // transformed scale)
@@ -36,6 +38,7 @@ struct member_input {
 	// do not fit are ignored (a search is made), never trusted: they come from a file.
 	const double *saved;
 	size_t n_saved;
+	const struct lstm_weights *lstm; // of the cluster; NULL = those compiled in (lstm.h)
 };
 
 struct member_ops {
