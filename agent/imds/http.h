@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { IMDS_HTTP_SLOTS = 12, IMDS_MAX_BODY_BYTES = 64 << 10 };
+enum { IMDS_HTTP_SLOTS = 14, IMDS_MAX_BODY_BYTES = 64 << 10 };
 
 struct imds_http_options {
 	const char *address; // "169.254.169.254", "fd00:ec2::254"; copied

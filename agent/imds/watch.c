@@ -12,9 +12,11 @@
 
 enum {
 	POLLS_PER_QUESTION = 2,
+	TOKENS_UNDER_WAY = 2,
 	TOKEN_BYTES = 512,
 	IDENTITY_RETRY_MS = 30000,
-	TOKEN_RETRY_MS = 1000,
+	TOKEN_RETRY_MS = 500,    // after one that failed
+	TOKEN_OVERLAP_MS = 1000, // after one that has not answered yet
 	IDENTITY_WAIT_MS = 2000,
 };
 
@@ -59,6 +61,7 @@ struct question {
 	uv_timer_t timer;
 	struct poll polls[POLLS_PER_QUESTION];
 	uint64_t asked, taken; // numbers of the newest asking and of the newest answer taken
+	bool due;              // its time came while all polls were under way: the next to end asks
 };
 
 struct watch {
@@ -67,13 +70,13 @@ struct watch {
 	struct imds_http *http;
 	struct question questions[WATCH_QUESTION_COUNT];
 	struct poll identity_poll;
-	uv_timer_t identity_timer;
+	uv_timer_t identity_timer, token_timer;
 	int identity_at; // index of the next one
 	struct watch_identity identity;
 	char token[TOKEN_BYTES];
 	uint64_t token_ns; // when it was given; 0: none
 	uint64_t token_tried_ns;
-	bool token_busy;
+	unsigned tokens_busy;          // token requests under way
 	int token_status, token_error; // of the last try, for the report
 	struct known known;
 	struct watch_stats stats;
@@ -83,7 +86,11 @@ struct watch {
 };
 
 static void ask(struct poll *p);
+static void ask_if_due(struct poll *p);
+static void fetch_token_if_wanted(struct watch *w);
+static void on_token_due(uv_timer_t *timer);
 static void on_question(uv_timer_t *timer);
+static uint64_t next_period_ms(struct watch *w, int question);
 
 const char *watch_question_name(enum watch_question q)
 {
@@ -139,6 +146,14 @@ static void count_latency(struct watch *w, const struct imds_answer *a)
 
 // --- token ----------------------------------------------------------------------------------
 
+static bool is_waiting(const struct question *q)
+{
+	for (int i = 0; i < POLLS_PER_QUESTION; i++)
+		if (q->polls[i].waiting)
+			return true;
+	return false;
+}
+
 static void wake_waiting(struct watch *w)
 {
 	for (int q = 0; q < WATCH_QUESTION_COUNT; q++)
@@ -162,32 +177,58 @@ static bool is_token(const struct imds_answer *a)
 static void on_token(void *arg, const struct imds_answer *a)
 {
 	struct watch *w = arg;
-	w->token_busy = false;
+	w->tokens_busy--;
 	w->token_status = a->status;
 	w->token_error = a->error;
 	if (a->error == 0 && is_token(a)) {
 		memcpy(w->token, a->body, a->body_len + 1);
 		w->token_ns = w->options.mono_ns();
 		w->stats.tokens++;
-	} else {
-		w->stats.token_failures++;
-		count_error(w, a);
+		uv_timer_stop(&w->token_timer);
+		wake_waiting(w);
+		return;
 	}
-	wake_waiting(w);
+	w->stats.token_failures++;
+	count_error(w, a);
+	if (w->options.allow_v1)
+		wake_waiting(w); // they go without
+	else
+		fetch_token_if_wanted(w);
 }
 
+// Asks for a token: now, or when the last try is long enough ago. One that hangs may have been
+// asked before the service came back, so that it does not keep a second one from being asked.
 static void fetch_token(struct watch *w)
 {
 	char ttl[16];
-	uint64_t now_ns = w->options.mono_ns();
-	if (w->token_busy ||
-		(w->token_tried_ns && now_ns - w->token_tried_ns < TOKEN_RETRY_MS / 2 * 1000000ull))
+	uint64_t ago_ms = (w->options.mono_ns() - w->token_tried_ns) / 1000000,
+		 gap_ms = w->tokens_busy ? TOKEN_OVERLAP_MS : TOKEN_RETRY_MS;
+	if (w->tokens_busy == TOKENS_UNDER_WAY)
 		return;
+	if (w->token_tried_ns && ago_ms < gap_ms) {
+		uv_timer_start(&w->token_timer, on_token_due, gap_ms - ago_ms, 0);
+		return;
+	}
 	snprintf(ttl, sizeof(ttl), "%u", w->options.token_ttl_s);
 	const struct imds_request r = {"PUT", "/latest/api/token",
 		"X-aws-ec2-metadata-token-ttl-seconds", ttl, on_token, w};
-	w->token_busy = imds_http_start(w->http, &r) == 0;
-	w->token_tried_ns = now_ns;
+	w->tokens_busy += imds_http_start(w->http, &r) == 0;
+	w->token_tried_ns = w->options.mono_ns();
+	uv_timer_start(&w->token_timer, on_token_due, TOKEN_OVERLAP_MS, 0);
+}
+
+static void fetch_token_if_wanted(struct watch *w)
+{
+	bool wanted = w->identity_poll.waiting;
+	for (int q = 0; q < WATCH_QUESTION_COUNT; q++)
+		wanted = wanted || is_waiting(&w->questions[q]);
+	if (wanted)
+		fetch_token(w);
+}
+
+static void on_token_due(uv_timer_t *timer)
+{
+	fetch_token_if_wanted(timer->data);
 }
 
 // Is there a token that is still good? Renews it in the background at half its life.
@@ -271,39 +312,46 @@ static void take_identity(struct watch *w, int index, const struct imds_answer *
 	}
 }
 
-static void on_answer(void *arg, const struct imds_answer *a)
+static void take_answer(struct poll *p, const struct imds_answer *a)
 {
-	struct poll *p = arg;
 	struct watch *w = p->watch;
-	bool identity = p->question >= WATCH_QUESTION_COUNT;
-	if (a->error == 0 && a->status == 401 && !p->again) {
-		count_error(w, a);
-		w->token_ns = 0;
-		w->token_tried_ns = 0;
-		p->again = true;
-		ask(p);
-		return;
-	}
-	p->busy = false;
 	if (a->error || (a->status != 200 && a->status != 404)) {
 		count_error(w, a);
 		return; // an identity is asked again by its timer
 	}
-	if (!identity) {
-		struct question *q = &w->questions[p->question];
-		if (p->number < q->taken)
-			return;
-		q->taken = p->number;
-	}
-	if (identity) {
+	if (p->question >= WATCH_QUESTION_COUNT) {
 		take_identity(w, p->question - WATCH_QUESTION_COUNT, a);
-	} else if (a->status == 200) {
+		return;
+	}
+	struct question *q = &w->questions[p->question];
+	if (p->number < q->taken)
+		return;
+	q->taken = p->number;
+	if (a->status == 200) {
 		take_body(w, p->question, a);
 	} else {
 		const struct known_shown nothing = {.question = p->question};
 		count_latency(w, a);
 		tell_missing(w, &nothing);
 	}
+}
+
+static void on_answer(void *arg, const struct imds_answer *a)
+{
+	struct poll *p = arg;
+	struct watch *w = p->watch;
+	if (a->error == 0 && a->status == 401 && !p->again) {
+		count_error(w, a);
+		w->token_ns = 0;
+		if (w->tokens_busy == 0)
+			w->token_tried_ns = 0;
+		p->again = true;
+		ask(p);
+		return;
+	}
+	p->busy = false;
+	take_answer(p, a);
+	ask_if_due(p);
 }
 
 static const char *path_of(const struct poll *p)
@@ -313,27 +361,27 @@ static const char *path_of(const struct poll *p)
 		       : identities[p->question - WATCH_QUESTION_COUNT].path;
 }
 
-// Asks now if there is a token (or none is needed), else waits for one; gives up when none can be
-// had.
+// Asks now if there is a token (or none is needed), else as soon as there is one.
 static void ask(struct poll *p)
 {
 	struct watch *w = p->watch;
-	bool waited = p->waiting;
+	bool waited = p->waiting, v1 = w->options.allow_v1;
 	if (p == &w->identity_poll)
 		p->question = WATCH_QUESTION_COUNT + w->identity_at;
 	bool token = have_token(w);
 	p->busy = true;
 	p->waiting = false;
-	if (!token && !waited) {
+	if (!token && !(waited && v1)) {
 		fetch_token(w);
-		p->waiting = w->token_busy;
+		p->waiting = w->tokens_busy > 0 || !v1;
 		if (p->waiting)
 			return;
 	}
-	if (!token && !w->options.allow_v1) {
-		p->busy = false; // the failed token was counted
-		return;
-	}
+	// A period after this one, whatever kept it waiting: two that leave together would hang
+	// together, and nobody would ask meanwhile.
+	if (p->question < WATCH_QUESTION_COUNT)
+		uv_timer_start(&w->questions[p->question].timer, on_question,
+			next_period_ms(w, p->question), 0);
 	w->stats.v1_polls += !token;
 	const struct imds_request r = {"GET", path_of(p), token ? "X-aws-ec2-metadata-token" : NULL,
 		w->token, on_answer, p};
@@ -349,22 +397,42 @@ static uint64_t next_period_ms(struct watch *w, int question)
 	return (uint64_t)(w->options.period_ms[question] * (1 + jitter));
 }
 
+static void start_poll(struct poll *p)
+{
+	struct question *q = &p->watch->questions[p->question];
+	p->again = p->waiting = false;
+	p->number = ++q->asked;
+	p->watch->stats.polls++;
+	ask(p);
+}
+
+// The poll has ended. If the question's time came while all its polls were under way, it is asked
+// now, not a period later: they may all have hung until the service was back.
+static void ask_if_due(struct poll *p)
+{
+	if (p->question >= WATCH_QUESTION_COUNT || p->busy)
+		return;
+	struct question *q = &p->watch->questions[p->question];
+	if (!q->due)
+		return;
+	q->due = false;
+	start_poll(p);
+}
+
 static void on_question(uv_timer_t *timer)
 {
 	struct question *q = timer->data;
 	struct watch *w = q->watch;
-	int question = (int)(q - w->questions);
-	uv_timer_start(timer, on_question, next_period_ms(w, question), 0);
+	uv_timer_start(timer, on_question, next_period_ms(w, (int)(q - w->questions)), 0);
+	if (is_waiting(q))
+		return; // it is asked as soon as there is a token
 	for (int i = 0; i < POLLS_PER_QUESTION; i++) {
-		struct poll *p = &q->polls[i];
-		if (p->busy)
-			continue;
-		p->again = p->waiting = false;
-		p->number = ++q->asked;
-		w->stats.polls++;
-		ask(p);
-		return;
+		if (!q->polls[i].busy) {
+			start_poll(&q->polls[i]);
+			return;
+		}
 	}
+	q->due = true;
 	w->stats.errors[WATCH_BUSY]++;
 }
 
@@ -414,7 +482,9 @@ int watch_start(struct watch **ret, uv_loop_t *loop, const struct watch_options 
 	w->identity_timer.data = w;
 	uv_timer_init(loop, &w->identity_timer);
 	uv_timer_start(&w->identity_timer, on_identity_due, 0, IDENTITY_RETRY_MS);
-	w->open_handles = WATCH_QUESTION_COUNT + 2;
+	w->token_timer.data = w;
+	uv_timer_init(loop, &w->token_timer);
+	w->open_handles = WATCH_QUESTION_COUNT + 3;
 	*ret = w;
 	return 0;
 }
@@ -474,7 +544,7 @@ static void on_question_closed(uv_handle_t *handle)
 	close_one(q->watch);
 }
 
-static void on_identity_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
 	close_one(handle->data);
 }
@@ -485,6 +555,7 @@ void watch_stop(struct watch *w, void (*on_stopped)(void *arg), void *arg)
 	w->on_stopped_arg = arg;
 	for (int q = 0; q < WATCH_QUESTION_COUNT; q++)
 		uv_close((uv_handle_t *)&w->questions[q].timer, on_question_closed);
-	uv_close((uv_handle_t *)&w->identity_timer, on_identity_closed);
+	uv_close((uv_handle_t *)&w->identity_timer, on_timer_closed);
+	uv_close((uv_handle_t *)&w->token_timer, on_timer_closed);
 	imds_http_stop(w->http, on_http_stopped, w);
 }

@@ -20,6 +20,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 from .kube import Kube
@@ -104,6 +105,7 @@ class Cluster:
         self.wanted = [n for n, wanted in (("kube-controller-manager", kcm), ("kube-scheduler", scheduler), ("kwok", kwok)) if wanted]
         self.lease_s, self.node_grace, self.watch_cache, self.log_requests = lease_s, node_grace, watch_cache, log_requests
         self.processes, self.frozen = {}, set()
+        self.audited, self.audited_to, self.audit_lock = [], 0, threading.Lock()
 
     # life
     def up(self):
@@ -140,8 +142,9 @@ class Cluster:
 
     # the programs
     def write(self, name, text):
-        path = self.folder / name
-        path.write_text(text, encoding="utf-8")
+        path, fresh = self.folder / name, self.folder / f"{name}.{threading.get_ident()}"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)  # a program that is just reading it has the old one or the new one
         return str(path)
 
     def kubeconfig(self, name, **user):
@@ -320,12 +323,16 @@ class Cluster:
     def requests(self, user=None):
         """What ServiceAccounts have asked to be changed (audit log of the API server), in order; who was not let in has no name."""
         path = self.folder / "requests.jsonl"
-        found = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue  # the last line of a server that was killed
-            if user is None or event["user"].get("username") == user:
-                found.append(event)
-        return found
+        with self.audit_lock:
+            if path.exists():
+                with open(path, "rb") as f:
+                    f.seek(self.audited_to)
+                    new = f.read()
+                new = new[:new.rfind(b"\n") + 1]
+                self.audited_to += len(new)
+                for line in new.splitlines():
+                    try:
+                        self.audited.append(json.loads(line))
+                    except ValueError:
+                        continue  # the last line of a server that was killed
+            return [event for event in self.audited if user is None or event["user"].get("username") == user]
