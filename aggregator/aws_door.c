@@ -179,10 +179,11 @@ static void close_queue(struct aws_door *a)
 	queue_stop(a->queue, on_queue_stopped, a);
 }
 
-// Only the leader reads: what a follower took from the queue the leader would never hear of.
-void aws_door_turn(struct aws_door *a, bool leads)
+// Only the leader reads: what a follower took from the queue the leader would never hear of. What
+// the audit file could not take stays in the queue, and comes again.
+void aws_door_turn(struct aws_door *a, bool leads, bool audited)
 {
-	settle(a, QUEUE_ACCEPTED);
+	settle(a, audited ? QUEUE_ACCEPTED : QUEUE_LATER);
 	if (!a->config->aws_queue[0] || a->stopping || a->queue_stopping)
 		return;
 	if (leads && !a->queue && !a->queue_refused)

@@ -28,5 +28,6 @@ struct cloud aws_door_cloud(struct aws_door *a);
 void aws_door_tick(struct aws_door *a, int64_t now_ms);            // call a few times a second
 void aws_door_links(struct aws_door *a, struct link_sources *ret); // its part of them
 // After what was taken has been written: its messages are deleted. Only the leader reads the queue.
-void aws_door_turn(struct aws_door *a, bool leads);
+// audited: it could be written; what could not stays in the queue and comes again.
+void aws_door_turn(struct aws_door *a, bool leads, bool audited);
 void aws_door_stop(struct aws_door *a, void (*on_stopped)(void *arg), void *arg);

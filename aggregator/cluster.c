@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "aggregator/fleet/watch.h"
+#include "aggregator/kube/server_clock.h"
 #include "proto/base/clock.h"
 #include "proto/base/events.h"
 #include "proto/base/log.h"
@@ -17,6 +18,7 @@ struct cluster {
 	struct kube_client *client;
 	struct leader *leader;
 	struct fleet_watch watch;
+	struct server_clock clock;
 	char name[64], identity[160];
 	void (*on_stopped)(void *arg);
 	void *on_stopped_arg;
@@ -48,6 +50,29 @@ static void on_leader(void *arg, bool is_leader)
 		LOG_TEXT("cluster", c->name), LOG_TEXT("holder", leader_holder(c->leader)));
 }
 
+// The API server's clock is AWS's, as the deadlines are; ours may be anything.
+static void on_date(void *arg, int64_t date_ms, int64_t took_ms)
+{
+	struct cluster *c = arg;
+	const struct server_date d = {.date_ms = date_ms,
+		.sent_ms = (int64_t)(clock_mono_ns() / 1000000) - took_ms,
+		.took_ms = took_ms,
+		.machine_ms = clock_machine_ms()};
+	bool changed = server_clock_hear(&c->clock, &d);
+	clock_hold(c->clock.off_ms);
+	if (changed)
+		log_event(c->clock.wrong ? LOG_ERROR : LOG_INFO, EV_CLOCK,
+			c->clock.wrong
+				? "this machine's clock is wrong: the API server's time is used"
+				: "this machine's clock is right again",
+			LOG_TEXT("cluster", c->name), LOG_NUM("ahead_ms", c->clock.ahead_ms));
+}
+
+int64_t cluster_clock_ahead_ms(const struct cluster *c)
+{
+	return c->clock.wrong ? c->clock.ahead_ms : 0;
+}
+
 static bool may_change(void *arg)
 {
 	return cluster_leads(arg);
@@ -67,7 +92,9 @@ static int open_client(
 		.port = getenv("KUBERNETES_SERVICE_PORT"),
 		.identity = c->identity,
 		.wall_ms = clock_wall_ms,
-		.mono_ns = clock_mono_ns};
+		.mono_ns = clock_mono_ns,
+		.on_date = on_date,
+		.on_date_arg = c};
 	rng_init_random(&o.rng);
 	return kube_client_new(&c->client, loop, &o, why);
 }

@@ -30,5 +30,7 @@ struct kube cluster_kube(struct cluster *c);
 void cluster_stop(struct cluster *c, void (*on_stopped)(void *arg), void *arg);
 void cluster_stats(const struct cluster *c, struct kube_client_stats *ret);
 bool cluster_leads(const struct cluster *c);
+// How far this machine's clock is ahead of the API server's; 0: they agree.
+int64_t cluster_clock_ahead_ms(const struct cluster *c);
 // Who leads by the Lease: "" nobody, or not known.
 const char *cluster_leader(const struct cluster *c);

@@ -157,8 +157,8 @@ static void on_turn(uv_check_t *check)
 		demo_turn(i->demo);
 	drains_flush(i->drains, now_ms);
 	if (i->aws)
-		aws_door_turn(i->aws,
-			i->cluster && cluster_leads(i->cluster)); // what it took is on the disk
+		aws_door_turn(i->aws, i->cluster && cluster_leads(i->cluster),
+			audit_ok(i->doors.audit)); // what it took is on the disk
 }
 
 static int open_webhook(struct interruption *i, uv_loop_t *loop, struct why *why)
@@ -368,8 +368,11 @@ size_t interruption_links(const struct interruption *i, struct show_link ret[SHO
 		.cluster = i->config->clusters.n ? i->config->clusters.items[0] : "",
 		.leader = interruption_leader(i),
 		.acts = i->config->mode == MODE_ACT,
+		.audit_broken = !audit_ok(i->doors.audit),
+		.audit_lost = audit_lost(i->doors.audit),
 		.now_ms = clock_wall_ms()};
 	if (i->cluster) {
+		s.clock_ahead_ms = cluster_clock_ahead_ms(i->cluster);
 		cluster_stats(i->cluster, &kube);
 		s.kube = &kube;
 		s.leads = cluster_leads(i->cluster);

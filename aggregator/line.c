@@ -179,13 +179,24 @@ static int write_audit(struct line *l, const char *kind, const struct plan *p)
 	const struct audit_entry entry = {
 		.kind = kind, .cluster = p->cluster, .id = p->id, .json = l->text.data};
 	int r = audit_append(l->audit, &entry, &why);
-	bool ok = r == 0;
+	if (r < 0 && l->status.audit_ok)
+		log_event(LOG_ERROR, EV_AUDIT_FAILED, why.text);
+	l->status.audit_ok &= r == 0;
+	l->status.audit_entries += r == 0;
+	return r;
+}
+
+// The drains write too; a file that could not be written is tried until it can.
+static void watch_audit(struct line *l)
+{
+	audit_mend(l->audit);
+	bool ok = audit_ok(l->audit);
 	if (ok != l->status.audit_ok)
 		log_event(ok ? LOG_INFO : LOG_ERROR, EV_AUDIT_FAILED,
-			ok ? "the audit file can be written again" : why.text);
+			ok ? "the audit file can be written again"
+			   : "the audit file cannot be written");
 	l->status.audit_ok = ok;
-	l->status.audit_entries += ok;
-	return r;
+	l->status.audit_lost = audit_lost(l->audit);
 }
 
 static void decide_cluster(struct line *l, const struct fleet_cluster *c, int64_t now_ms)
@@ -258,6 +269,7 @@ static void on_tick(uv_timer_t *timer)
 	l->status.feed_lines = l->feed ? publish_sent(l->feed) : 0;
 	l->status.feed_dropped = l->feed ? publish_dropped(l->feed) : 0;
 	watch_store(l);
+	watch_audit(l);
 	show_publish_tick(l->show, now_ms);
 }
 

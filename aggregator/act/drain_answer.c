@@ -153,18 +153,27 @@ static void answer_balancers(struct drains *ds, struct drain_act *act, const str
 	}
 }
 
+int64_t drain_backoff_ms(uint32_t tries)
+{
+	return 2000ll << (tries == 0 ? 0 : tries > 5 ? 4 : tries - 1);
+}
+
 // Terminate is never repeated blindly: after an answer that got lost, the state is asked first.
 static void answer_terminate(
 	struct drains *ds, struct drain *d, struct drain_act *act, const struct answer *a)
 {
 	enum { MAX_TRIES = 3 };
 	bool lost = a->why && a->why->class == WHY_RETRY && a->r != -EPERM;
+	bool throttled = a->why && a->why->class == WHY_THROTTLED;
 	if (a->r >= 0 || a->r == -ENOENT) {
 		act->state = DRAIN_STEP_DONE;
 		act->done_ms = ds->now_ms;
 	} else if (lost) {
 		const struct call c = {.drain = d, .kind = CALL_STATE, .act = act->number};
 		drain_call(ds, &c);
+	} else if (throttled) {
+		act->state = DRAIN_STEP_PLANNED;
+		act->again_ms = ds->now_ms + drain_backoff_ms(act->tries);
 	} else if (a->r != -EPERM && (a->r == -EACCES || a->r == -EINVAL || a->r == -ENOTSUP ||
 					     act->tries >= MAX_TRIES)) {
 		act->state = DRAIN_STEP_FAILED;
@@ -206,7 +215,9 @@ static void answer_again(struct drains *ds, struct drain_act *act, const struct 
 		snprintf(act->text, sizeof(act->text), "%s", text_of(a));
 	} else {
 		act->state = DRAIN_STEP_PLANNED;
-		act->again_ms = ds->now_ms + 3 * error_again_ms;
+		act->again_ms = ds->now_ms + (act->step.kind == DRAIN_STEP_FINISH
+							     ? drain_backoff_ms(act->tries)
+							     : 3 * error_again_ms);
 		snprintf(act->text, sizeof(act->text), "%.150s, retrying", text_of(a));
 	}
 }
@@ -219,6 +230,14 @@ static void answer_unmark(
 		return;
 	d->inner->marked = false;
 	drain_tell(ds, d, "Uncordon", "given back: taint, label and annotation are off");
+}
+
+static void answer_in_service(struct drains *ds, struct drain *d, const struct answer *a)
+{
+	d->inner->in_service_ms = ds->now_ms + 3 * error_again_ms; // the watch says when it is off
+	if (a->r >= 0)
+		drain_tell(ds, d, "InService",
+			"its volumes are free: the out-of-service taint is off");
 }
 
 static void answer_act(struct drains *ds, struct call *c, const struct answer *a)
@@ -245,7 +264,8 @@ void drain_answer(struct drains *ds, struct call *c, const struct answer *a)
 	case CALL_DESIRED: drain_answer_replacement(ds, c, a); break;
 	case CALL_STATE: answer_state(ds, c, a); break;
 	case CALL_HEARTBEAT: break; // comes again
-	case CALL_CLOSE:            // asked once more when it failed for a passing reason
+	case CALL_IN_SERVICE: answer_in_service(ds, c->drain, a); break;
+	case CALL_CLOSE: // asked once more when it failed for a passing reason
 		c->drain->inner->marked = a->r < 0 && a->r != -ENOENT && a->r != -EACCES;
 		break;
 	default: answer_act(ds, c, a); break;

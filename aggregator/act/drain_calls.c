@@ -34,6 +34,7 @@ static const struct {
 	[CALL_COMPLETE] = {"complete", true},
 	[CALL_HEARTBEAT] = {"heartbeat", true},
 	[CALL_OUT_OF_SERVICE] = {"out-of-service", true},
+	[CALL_IN_SERVICE] = {"in-service", true},
 	[CALL_BALANCERS] = {"balancers", false},
 	[CALL_STATE] = {"state", false},
 	[CALL_TELL] = {"tell", false},
@@ -250,7 +251,7 @@ static void call_out_of_service(const struct call *c, const struct kube_reply *r
 {
 	const struct kube_node_change change = {.taint_key = DRAIN_OOS_TAINT,
 		.taint_value = "nodeshutdown",
-		.taint_effect = "NoExecute"};
+		.taint_effect = c->kind == CALL_OUT_OF_SERVICE ? "NoExecute" : NULL};
 	const struct kube *k = &c->drain->inner->cluster->kube;
 	k->ops->change_node(k->self, c->drain->node, &change, reply);
 }
@@ -289,7 +290,8 @@ static void call_kube(struct call *c)
 	case CALL_MARK: call_mark(c, &reply); break;
 	case CALL_UNMARK:
 	case CALL_CLOSE: call_unmark(c, &reply); break;
-	case CALL_OUT_OF_SERVICE: call_out_of_service(c, &reply); break;
+	case CALL_OUT_OF_SERVICE:
+	case CALL_IN_SERVICE: call_out_of_service(c, &reply); break;
 	case CALL_TELL: call_tell(c, &reply); break;
 	default: call_pod(c, &reply); break;
 	}
@@ -334,7 +336,8 @@ static void call_cloud(struct call *c)
 
 static bool is_kube(enum call_kind k)
 {
-	return k <= CALL_DELETE || k == CALL_OUT_OF_SERVICE || k == CALL_TELL;
+	return k <= CALL_DELETE || k == CALL_OUT_OF_SERVICE || k == CALL_IN_SERVICE ||
+	       k == CALL_TELL;
 }
 
 static void refuse(struct call *c, const char *text)

@@ -10,6 +10,7 @@
 
 static const int64_t heartbeat_ms = 60000;    // well inside any hook's time-out
 static const int64_t lost_after_ms = 60000;   // past the deadline nobody waits for pods longer
+static const int64_t hook_for_ms = 7200000;   // a hook waits for an hour, unless told otherwise
 static const int64_t volumes_for_ms = 600000; // Kubernetes itself lets go after six minutes
 
 static bool is_open(const struct drain_act *a)
@@ -62,6 +63,23 @@ static void advance_balancers(struct drains *ds, struct drain *d, int64_t now_ms
 		start(ds, d, a, CALL_BALANCERS);
 }
 
+static bool volumes_hang(const struct drains *ds, const struct drain *d)
+{
+	const struct fleet_node *n = fleet_find_node(ds->o.fleet, d->cluster, d->node);
+	return n && !d->inner->node_gone && n->volumes > 0;
+}
+
+// The pods have gone, the volumes are still being detached: the instance is left to it, until its
+// time is over; a voluntary drain waits only a while.
+static bool is_detaching(const struct drains *ds, const struct drain *d, int64_t now_ms)
+{
+	int64_t until_ms = d->inner->end_ms - ds->o.policy.margin_ms;
+	int64_t while_ms = d->times.drained_ms + ds->o.policy.load_balancer_ms;
+	if (!drain_kind_forced(d->kind) && d->times.drained_ms && while_ms < until_ms)
+		until_ms = while_ms;
+	return now_ms < until_ms && volumes_hang(ds, d);
+}
+
 // The group was made one larger for the replacement: the drained instance goes with it.
 static void advance_terminate(struct drains *ds, struct drain *d, int64_t now_ms)
 {
@@ -75,7 +93,8 @@ static void advance_terminate(struct drains *ds, struct drain *d, int64_t now_ms
 		skip(ds, d, a, "no replacement was had, the group keeps its size");
 	else if (!has_cloud(d))
 		skip(ds, d, a, "no cloud");
-	else if (!late && (d->n_left > 0 || is_open(drain_find_act(d, DRAIN_STEP_WAIT_LB))))
+	else if (!late && (d->n_left > 0 || is_open(drain_find_act(d, DRAIN_STEP_WAIT_LB)) ||
+				  is_detaching(ds, d, now_ms)))
 		return;
 	else if (enlarged && can_start(a, now_ms))
 		start(ds, d, a, CALL_TERMINATE);
@@ -107,11 +126,12 @@ static void advance_finish(struct drains *ds, struct drain *d, int64_t now_ms)
 	bool ending = is_ending(d, &why_not);
 	if (!has_cloud(d))
 		why_not = "no cloud";
-	else if (now_ms > a->step.at_ms + lost_after_ms)
+	else if (now_ms > a->step.at_ms + hook_for_ms)
 		why_not = "not accepted in time";
 	if (why_not && a->state == DRAIN_STEP_PLANNED)
 		skip(ds, d, a, why_not);
-	else if (ending && can_start(a, now_ms) && (now_ms >= a->step.at_ms || is_empty(d)))
+	else if (ending && can_start(a, now_ms) &&
+		 (now_ms >= a->step.at_ms || (is_empty(d) && !is_detaching(ds, d, now_ms))))
 		start(ds, d, a, CALL_COMPLETE);
 }
 
@@ -130,28 +150,53 @@ static void beat(struct drains *ds, struct drain *d, int64_t now_ms)
 	drain_call(ds, &c);
 }
 
+// Whether EC2 is to be asked about the instance now: from the end on, or when its node is silent.
+static bool may_be_gone(const struct drains *ds, const struct drain *d, int64_t end_ms)
+{
+	const struct fleet_node *n = fleet_find_node(ds->o.fleet, d->cluster, d->node);
+	return ds->now_ms >= end_ms || (n && !n->ready);
+}
+
 // Kubernetes keeps volumes attached for six minutes to a node it does not hear of: once EC2 says
-// that the instance is gone, the taint frees them at once.
+// that the instance is gone, the taint frees them at once, and the pods that hold them.
 static void advance_volumes(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	struct drain_act *a = drain_find_act(d, DRAIN_STEP_OUT_OF_SERVICE);
-	const struct fleet_node *n = fleet_find_node(ds->o.fleet, d->cluster, d->node);
 	if (!is_open(a))
 		return;
-	if (d->inner->node_gone || !n || n->volumes == 0) {
-		if (d->n_left == 0 || d->inner->node_gone)
-			skip(ds, d, a, "no volume hangs");
-	} else if (!has_cloud(d) || now_ms > a->step.at_ms + volumes_for_ms) {
+	bool ended = now_ms > a->step.at_ms;
+	if (d->inner->node_gone || (!volumes_hang(ds, d) && (d->n_left == 0 || ended))) {
+		skip(ds, d, a, "no volume hangs");
+	} else if ((ended && !has_cloud(d)) || now_ms > a->step.at_ms + volumes_for_ms) {
 		skip(ds, d, a, "it is not known that the instance is gone");
-	} else if (!d->inner->instance_gone) {
-		if (now_ms < a->step.at_ms || now_ms < d->inner->ask_state_ms)
-			return;
+	} else if (!has_cloud(d) || !volumes_hang(ds, d)) {
+		return;
+	} else if (d->inner->instance_gone) {
+		if (can_start(a, now_ms))
+			start(ds, d, a, CALL_OUT_OF_SERVICE);
+	} else if (may_be_gone(ds, d, a->step.at_ms) && now_ms >= d->inner->ask_state_ms) {
 		d->inner->ask_state_ms = now_ms + 10000;
 		const struct call c = {.drain = d, .kind = CALL_STATE};
 		drain_call(ds, &c);
-	} else if (can_start(a, now_ms)) {
-		start(ds, d, a, CALL_OUT_OF_SERVICE);
 	}
+}
+
+// The taint has done its work, or the node is back and would lose its pods to it. Only on nodes
+// that carry our mark: what others have tainted is theirs. True while it is still on.
+static bool advance_in_service(struct drains *ds, struct drain *d, int64_t now_ms)
+{
+	const struct fleet_node *n = fleet_find_node(ds->o.fleet, d->cluster, d->node);
+	if (!n || !n->out_of_service || !d->inner->marked)
+		return false;
+	bool done = n->volumes == 0 && d->n_left == 0;
+	bool back = n->ready && (d->inner->fell_silent || d->kinds == 0);
+	d->inner->fell_silent |= !n->ready;
+	if ((done || back) && now_ms >= d->inner->in_service_ms && !d->inner->busy) {
+		const struct call c = {.drain = d, .kind = CALL_IN_SERVICE};
+		d->inner->in_service_ms = now_ms + 3000;
+		drain_call(ds, &c);
+	}
+	return now_ms < d->inner->end_ms + volumes_for_ms;
 }
 
 // Nobody is left cordoned for ever: what was neither lost nor replaced is given back.
@@ -275,7 +320,8 @@ static void advance_conclusion(struct drains *ds, struct drain *d, int64_t now_m
 	const struct drain_act *unmark = drain_find_act(d, DRAIN_STEP_UNMARK);
 	bool given_back = unmark && unmark->state == DRAIN_STEP_DONE;
 	bool over = given_back || (all_closed(d) && (d->n_left == 0 || d->kinds == 0));
-	bool late = d->n_left > 0 && now_ms > d->inner->end_ms + lost_after_ms;
+	bool late = d->n_left > 0 && now_ms > d->inner->end_ms + lost_after_ms &&
+		    !is_open(drain_find_act(d, DRAIN_STEP_OUT_OF_SERVICE));
 	if (!over && !late)
 		return;
 	if (!close_node(ds, d))
@@ -303,10 +349,11 @@ void drain_advance_end(struct drains *ds, struct drain *d, int64_t now_ms)
 	advance_terminate(ds, d, now_ms);
 	advance_finish(ds, d, now_ms);
 	advance_volumes(ds, d, now_ms);
+	bool held = advance_in_service(ds, d, now_ms);
 	advance_unmark(ds, d, now_ms);
-	bool open = is_open(drain_find_act(d, DRAIN_STEP_WAIT_LB));
+	bool open = is_open(drain_find_act(d, DRAIN_STEP_WAIT_LB)) || is_detaching(ds, d, now_ms);
 	if (d->n_left == 0 && drain_find_act(d, DRAIN_STEP_WAIT_LB))
 		drain_set_phase(ds, d, open ? DRAIN_WAITING : DRAIN_FINISHING);
-	if (d->inner->busy == 0)
+	if (d->inner->busy == 0 && !held)
 		advance_conclusion(ds, d, now_ms);
 }

@@ -12,7 +12,7 @@
 #include "aggregator/act/drains_inner.h"
 #include "proto/base/text.h"
 
-enum { MAX_TRIES = 5, RETRY_MS = 2000 };
+enum { MAX_TRIES = 5 };
 
 static bool is_launch(const struct drain_act *a)
 {
@@ -137,19 +137,33 @@ static void skip_launches(struct drain *d, const char *scaling_group)
 	}
 }
 
+// Throttled is not refused: the same launch (its token makes it one) is asked for again for as long
+// as a node is going to be lost, ever more rarely. Other failures that may pass have five tries.
+static bool is_asked_again(const struct drains *ds, const struct drain *d,
+	const struct drain_act *a, const struct answer *n)
+{
+	bool throttled = n->why && n->why->class == WHY_THROTTLED;
+	bool useful =
+		!d->inner->node_gone && !d->inner->instance_gone && ds->now_ms < d->inner->end_ms;
+	if (n->r == -EPERM)
+		return true;
+	if (n->r == -ENOSPC || n->r == -ENOTSUP || n->r == -EACCES)
+		return false;
+	return throttled ? useful : a->tries < MAX_TRIES;
+}
+
 static void failed(struct drains *ds, struct drain *d, struct drain_act *a, const struct answer *n)
 {
 	const char *text = n->why ? n->why->text : "";
 	struct fleet_group *g = fleet_find_group(ds->o.fleet, d->cluster, d->group);
 	if (a->step.kind == DRAIN_STEP_DESIRED && g && g->desired > 0)
 		g->desired--;
-	bool again = n->r == -EPERM || (n->r != -ENOSPC && n->r != -ENOTSUP && n->r != -EACCES &&
-					       a->tries < MAX_TRIES);
+	bool again = is_asked_again(ds, d, a, n);
 	snprintf(d->replacement.text, sizeof(d->replacement.text), "%.60s: %.120s",
 		a->step.zone[0] ? a->step.zone : a->step.scaling_group, text);
 	if (again) {
 		a->state = DRAIN_STEP_PLANNED;
-		a->again_ms = ds->now_ms + RETRY_MS;
+		a->again_ms = ds->now_ms + drain_backoff_ms(a->tries);
 		return;
 	}
 	a->state = DRAIN_STEP_FAILED;

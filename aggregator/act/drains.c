@@ -291,6 +291,7 @@ static void notice_entry(struct drains *ds, const struct drain *d, const struct 
 	buf_reset(&ds->text);
 	notice_print(n, &ds->text);
 	drain_entry(ds, d, "notice", &ds->text);
+	ds->entries_urgent = true; // whoever brought it may forget it when this turn is over
 }
 
 static struct fleet_node *node_of(const struct drains *ds, const struct notice *n)
@@ -498,6 +499,16 @@ int drains_request(
 
 // --- time -------------------------------------------------------------------------------------
 
+static void tell_unaudited(struct drains *ds, struct drain *d)
+{
+	bool first = ds->unaudited && !d->inner->told_unaudited;
+	if (!first || !drain_kind_forced(d->kind) || d->inner->stands_back || !drain_may_act(ds, d))
+		return;
+	d->inner->told_unaudited = true;
+	drain_tell_warning(ds, d, "AuditFailed",
+		"the audit file cannot be written (disk full?): the pods are drained all the same");
+}
+
 void drains_tick(struct drains *ds, int64_t now_ms)
 {
 	ds->now_ms = now_ms;
@@ -511,6 +522,7 @@ void drains_tick(struct drains *ds, int64_t now_ms)
 	HASH_ITER (hh_node, ds->by_node, in, next) {
 		drain_observe(ds, in->drain, now_ms);
 		drain_tell_news(ds, in->drain);
+		tell_unaudited(ds, in->drain);
 		drain_advance(ds, in->drain, now_ms);
 		if (drain_phase_ended(in->drain->phase))
 			count_end(ds, in->drain);

@@ -31,11 +31,14 @@ struct drain_inner {
 	int64_t deadlines[DRAIN_KIND_COUNT]; // as heard, by kind; 0: none given
 	bool marked, cordoned;               // by us
 	bool asked_before;                   // a predecessor may have asked for a replacement
-	bool stands_back, replan, told;
+	bool stands_back, replan, told, told_unaudited;
 	int64_t begin_ms, end_ms, delete_ms; // of the plan; delete_ms 0: never
 	int64_t replan_ms;                   // when a plan is due again, 0: not
 	int64_t heartbeat_ms, ask_state_ms, replacement_asked_ms;
+	int64_t in_service_ms; // when the out-of-service taint is to be taken off again, at the
+			       // earliest; 0: at once
 	bool instance_gone, node_gone;
+	bool fell_silent; // seen not Ready with the out-of-service taint on
 	uint64_t pods_change;
 	unsigned in_flight, busy; // busy: of them those that a drain waits for (no Events)
 	unsigned act_numbers;
@@ -56,7 +59,8 @@ enum call_kind {
 	CALL_COMPLETE,
 	CALL_HEARTBEAT,
 	CALL_OUT_OF_SERVICE,
-	CALL_BALANCERS, // these two only ask
+	CALL_IN_SERVICE, // takes that taint off again
+	CALL_BALANCERS,  // these two only ask
 	CALL_STATE,
 	CALL_TELL, // an Event: not audited
 	CALL_KIND_COUNT,
@@ -178,6 +182,7 @@ struct answer {
 	const char *text;
 };
 void drain_answer(struct drains *ds, struct call *c, const struct answer *a);
+int64_t drain_backoff_ms(uint32_t tries); // of calls to AWS: 2 s, doubled to 32 s
 
 // drain_replace.c
 void drain_advance_replacement(struct drains *ds, struct drain *d, int64_t now_ms);

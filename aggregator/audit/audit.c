@@ -23,6 +23,7 @@ enum {
 	BATCH_MAX_BYTES = 2 * AUDIT_LINE_MAX_BYTES,
 	CHECKPOINT_LINES = 256,
 	CHECKPOINT_MS = 60000,
+	ROOM_BYTES = 64 << 10,
 };
 
 struct audit {
@@ -36,6 +37,11 @@ struct audit {
 	EVP_PKEY *key;
 	bool failed;
 	struct buf lines; // of one append
+	size_t torn;      // bytes of an unfinished line that was cut off and is still to be told of
+	uint64_t gap;     // lines that could not be written since gap_ms, and why
+	int64_t gap_ms;
+	int gap_error;
+	uint64_t lost; // all such lines
 };
 
 static int fail(struct audit *a, struct why *why, int error, const char *what)
@@ -71,27 +77,76 @@ static int write_lines(struct audit *a, struct why *why)
 	return 0;
 }
 
+// After a failure a line that happens to fit is no sign of room, and the state would flap: enough
+// for many lines must be had, and is kept for them.
+static int has_room(struct audit *a, struct why *why)
+{
+	if (!a->failed || fallocate(a->fd, FALLOC_FL_KEEP_SIZE, a->size, ROOM_BYTES) == 0 ||
+		errno == EOPNOTSUPP || errno == ENOSYS)
+		return 0;
+	return fail(a, why, -errno, "making room");
+}
+
+static int print_line(struct audit *a, const struct audit_entry *e, struct audit_head *last)
+{
+	struct audit_entry numbered = *e;
+	char prev[AUDIT_HASH_TEXT];
+	memcpy(prev, last->hash, sizeof(prev));
+	numbered.seq = ++last->seq;
+	numbered.ts_ms = a->o.wall_ms();
+	return audit_line_print(&a->lines, &numbered, prev, last->hash);
+}
+
+// What the file has to say of itself before anything else.
+static int print_excuses(struct audit *a, struct audit_head *last)
+{
+	char json[192];
+	struct audit_entry e = {.cluster = "", .id = "", .json = json};
+	int r = 0;
+	if (a->torn) {
+		e.kind = "recovered";
+		snprintf(json, sizeof(json), "{\"torn_bytes\":%zu}", a->torn);
+		r = print_line(a, &e, last);
+	}
+	if (r == 0 && a->gap) {
+		e.kind = "gap";
+		snprintf(json, sizeof(json),
+			"{\"lost\":%llu,\"since_ms\":%lld,\"error\":\"%.80s\"}",
+			(unsigned long long)a->gap, (long long)a->gap_ms, strerror(a->gap_error));
+		r = print_line(a, &e, last);
+	}
+	return r;
+}
+
 static int append(struct audit *a, const struct audit_entry *entries, size_t n, struct why *why)
 {
 	struct audit_head last = a->last;
 	buf_reset(&a->lines);
-	for (size_t i = 0; i < n; i++) {
-		struct audit_entry numbered = entries[i];
-		char prev[AUDIT_HASH_TEXT];
-		memcpy(prev, last.hash, sizeof(prev));
-		numbered.seq = ++last.seq;
-		numbered.ts_ms = a->o.wall_ms();
-		int failed = audit_line_print(&a->lines, &numbered, prev, last.hash);
-		if (failed)
-			return why_set(why, failed, WHY_BUG, "%s: entries too large", a->path);
-	}
-	int failed = write_lines(a, why);
+	int failed = print_excuses(a, &last);
+	for (size_t i = 0; i < n && !failed; i++)
+		failed = print_line(a, &entries[i], &last);
+	if (failed)
+		return why_set(why, failed, WHY_BUG, "%s: entries too large", a->path);
+	failed = has_room(a, why);
+	if (!failed)
+		failed = write_lines(a, why);
 	if (failed)
 		return failed;
 	a->size += (off_t)a->lines.len;
 	a->last = last;
 	a->failed = false;
+	a->torn = 0;
+	a->gap = 0;
 	return 0;
+}
+
+static void lose(struct audit *a, size_t n, int error)
+{
+	if (a->gap == 0)
+		a->gap_ms = a->o.wall_ms();
+	a->gap += n;
+	a->gap_error = -error;
+	a->lost += n;
 }
 
 static int checkpoint(struct audit *a, struct why *why)
@@ -184,7 +239,20 @@ int audit_append_all(struct audit *a, const struct audit_entry *entries, size_t 
 	int failed = n > 0 ? append(a, entries, n, why) : 0;
 	if (!failed && n > 0)
 		after_append(a);
+	else if (a->failed)
+		lose(a, n, failed);
 	return failed;
+}
+
+void audit_mend(struct audit *a)
+{
+	if (a->failed && append(a, NULL, 0, NULL) == 0)
+		after_append(a);
+}
+
+uint64_t audit_lost(const struct audit *a)
+{
+	return a->lost;
 }
 
 int audit_append(struct audit *a, const struct audit_entry *e, struct why *why)
@@ -254,20 +322,15 @@ static int read_last(int fd, off_t size, struct audit_head *ret, size_t *ret_tor
 	return failed;
 }
 
+// Cut off now, told of in the next append: that of this moment may find no room.
 static int recovered(struct audit *a, size_t torn, struct why *why)
 {
-	char body[64];
-	struct buf b;
-	buf_init(&b, sizeof(body));
-	buf_printf(&b, "{\"torn_bytes\":%zu}", torn);
-	if (ftruncate(a->fd, a->size) < 0) {
-		buf_done(&b);
+	if (ftruncate(a->fd, a->size) < 0)
 		return fail(a, why, -errno, "cutting an unfinished line off");
-	}
-	const struct audit_entry e = {.kind = "recovered", .cluster = "", .id = "", .json = b.data};
-	int failed = append(a, &e, 1, why);
-	buf_done(&b);
-	return failed;
+	a->torn = torn;
+	a->failed = true;
+	audit_mend(a);
+	return 0;
 }
 
 // The newest file that was moved away: the highest number after PATH. in its directory.

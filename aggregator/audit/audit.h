@@ -11,8 +11,10 @@
 // an Ed25519 signature over the line before it, and PATH.head says, signed, how far the file
 // reaches. A file over max_bytes is moved to PATH.SEQ (its last line's number) and the chain goes
 // on in a new one. After a crash an unfinished last line, which nobody was told of, is cut off and
-// a line "recovered" says how long it was. One process per file (flock). Thread: the loop. Blocks
-// for one write and fsync (0.1 to 10 ms): for plans and acts, not samples.
+// a line "recovered" says how long it was. Lines that could not be written (a full disk) are lost,
+// but not silently: the first line afterwards is a "gap" that says how many, since when and why.
+// One process per file (flock). Thread: the loop. Blocks for one write and fsync (0.1 to 10 ms):
+// for plans and acts, not samples.
 #pragma once
 
 #include "proto/base/buf.h"
@@ -31,7 +33,8 @@ struct audit_options {
 	uint64_t max_bytes;       // 0: never moved away
 	int64_t (*wall_ms)(void); // the clock; must be given
 };
-// Opens or makes; checks the last line. -EBUSY if another process has it, -EBADMSG if the end of
+// Opens or makes; checks the last line. A full disk is no reason to fail once the file and the key
+// are there: audit_ok() is false then. -EBUSY if another process has it, -EBADMSG if the end of
 // the file is not a line of ours (it is left as it is: look at it, move it away), or what open(2)
 // gave.
 int audit_open(struct audit **ret, const struct audit_options *o, struct why *why);
@@ -52,7 +55,11 @@ int audit_append(struct audit *a, const struct audit_entry *e, struct why *why);
 // The same for many lines with one wait for the disk: all are written or none.
 int audit_append_all(struct audit *a, const struct audit_entry *entries, size_t n, struct why *why);
 bool audit_ok(const struct audit *a);
-uint64_t audit_seq(const struct audit *a); // of the last line, 0 if there is none
+// While it is not ok: tries to write the line "gap", so that it is ok again as soon as there is
+// room (64 KiB), also where nobody has anything to append. Cheap; once a second will do.
+void audit_mend(struct audit *a);
+uint64_t audit_lost(const struct audit *a); // lines that could not be written since the start
+uint64_t audit_seq(const struct audit *a);  // of the last line, 0 if there is none
 
 // The newest lines of the current file, newest first, at most limit; stops when on_entry returns
 // nonzero.
@@ -64,6 +71,9 @@ struct audit_report {
 	uint64_t checkpoints; // signatures that were proven
 	uint64_t signed_seq;  // the last line under a proven signature; 0: none
 	bool head_checked;    // PATH.head was there and proven: nothing is missing at the end
+	uint64_t gaps;        // times that the file could not be written, and
+	uint64_t lost;        // how many lines are missing for that: said by the chain itself
+	char gap[160];        // the newest of them, for people
 	uint64_t bad_line;    // number of the first line that breaks the chain; 0: none
 	char text[192];       // what is wrong, with the file's name
 };

@@ -3,6 +3,7 @@
 // which has just been read: a checkpoint speaks of the line before it, a head of any line.
 #include "aggregator/audit/line.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #include "aggregator/audit/head.h"
 #include "aggregator/audit/key.h"
+#include "proto/base/clock.h"
 
 struct walk {
 	struct audit_report *report;
@@ -67,6 +69,25 @@ static int check_head(struct walk *w, const struct audit_entry *e, const char *h
 	return 0;
 }
 
+// What the file itself says could not be written.
+static void note_gap(struct audit_report *r, const struct audit_entry *e)
+{
+	cJSON *body = strcmp(e->kind, "gap") == 0 ? cJSON_Parse(e->json) : NULL;
+	const cJSON *lost = cJSON_GetObjectItemCaseSensitive(body, "lost");
+	const cJSON *since = cJSON_GetObjectItemCaseSensitive(body, "since_ms");
+	const char *error = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(body, "error"));
+	if (cJSON_IsNumber(lost) && cJSON_IsNumber(since) && error) {
+		char from[25], to[25];
+		clock_format_ms((int64_t)since->valuedouble, from);
+		clock_format_ms(e->ts_ms, to);
+		r->gaps++;
+		r->lost += (uint64_t)lost->valuedouble;
+		snprintf(r->gap, sizeof(r->gap), "%.0f lines from %s to %s: %.60s",
+			lost->valuedouble, from, to, error);
+	}
+	cJSON_Delete(body);
+}
+
 // One line with its newline.
 static int check(struct walk *w, char *text, size_t len)
 {
@@ -88,6 +109,7 @@ static int check(struct walk *w, char *text, size_t len)
 		r->first_seq = r->entries ? r->first_seq : e.seq;
 		r->last_seq = e.seq;
 		r->entries++;
+		note_gap(r, &e);
 		memcpy(w->prev, proof.hash, AUDIT_HASH_TEXT);
 	}
 	audit_line_done(&proof);

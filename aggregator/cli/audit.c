@@ -29,6 +29,10 @@ static void print_report(const struct audit_report *r)
 	if (r->signed_seq)
 		printf("signed up to line %" PRIu64 " (%" PRIu64 " checkpoints proven)\n",
 			r->signed_seq, r->checkpoints);
+	if (r->gaps)
+		printf("%" PRIu64 " lines could not be written and are missing, as the file says "
+		       "(%" PRIu64 " gaps; the newest: %s)\n",
+			r->lost, r->gaps, r->gap);
 	if (r->head_checked)
 		printf("nothing is missing at the end, as the signed head says\n");
 }

@@ -70,6 +70,7 @@ struct fleet_node {
 	// what only the watch tells; watched false: it never spoke of this node
 	bool watched, ready, unschedulable, deleting, managed;
 	bool interruption_taint; // petrel.dev/interruption
+	bool out_of_service;     // node.kubernetes.io/out-of-service
 	enum kube_owner owner;
 	char uid[40], zone[32];
 	int64_t created_ms, ready_changed_ms, lease_ms;

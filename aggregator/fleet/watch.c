@@ -42,6 +42,7 @@ static void copy_node(struct fleet_node *n, const struct kube_node *k)
 	n->unschedulable = k->unschedulable;
 	n->deleting = k->deleting;
 	n->interruption_taint = k->interruption_taint;
+	n->out_of_service = k->out_of_service;
 	n->created_ms = k->created_ms;
 	n->ready_changed_ms = k->ready_changed_ms;
 	n->lease_ms = k->lease_ms;

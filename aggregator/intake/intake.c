@@ -223,6 +223,19 @@ static void on_sample_frame(struct passage *p)
 	sample_free(s);
 }
 
+// An agent's clock may be wrong. What it has read of AWS is right all the same; what it has taken
+// from its own clock is moved: the frame's age is measured, so when it was made is known.
+static void place_notice(struct intake *i, struct notice *n, int64_t made_ms)
+{
+	int64_t off_ms = made_ms - n->observed_ms;
+	if (off_ms <= INTAKE_CLOCK_SLACK_MS && off_ms >= -INTAKE_CLOCK_SLACK_MS)
+		return;
+	if (n->deadline_ms && (n->guessed || n->action == NOTICE_HIBERNATE))
+		n->deadline_ms += off_ms;
+	n->observed_ms = made_ms;
+	i->counters.moved++;
+}
+
 static void on_notice_frame(struct passage *p)
 {
 	struct intake *i = p->intake;
@@ -237,6 +250,7 @@ static void on_notice_frame(struct passage *p)
 		return;
 	struct boot *b = node_boot(p->node, p->frame.boot_id, p->now_ms);
 	if (is_new(p, b, STREAM_NOTICE)) {
+		place_notice(i, &n, p->now_ms - p->frame.age_ms);
 		if (i->o.on_notice(i->o.arg, &n, p->now_ms) < 0) {
 			count_refusal(i, p->node, INTAKE_SINK);
 			p->receipt.credit_ms = 100; // it is urgent

@@ -35,6 +35,9 @@ struct kube_client_options {
 	struct rng rng;
 	int64_t (*wall_ms)(void);
 	uint64_t (*mono_ns)(void);
+	// The Date of each answer, and how long ago its request was sent; may be NULL.
+	void (*on_date)(void *arg, int64_t date_ms, int64_t took_ms);
+	void *on_date_arg;
 };
 
 // -EINVAL, -ENOTSUP, -ENOENT…: the configuration, see why.

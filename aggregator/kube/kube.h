@@ -30,6 +30,7 @@ struct kube_node {
 	bool managed; // has eks.amazonaws.com/nodegroup: EKS drains it too
 	bool ready, unschedulable, deleting;
 	bool interruption_taint; // ours: petrel.dev/interruption
+	bool out_of_service;     // the taint node.kubernetes.io/out-of-service, whoever set it
 	int64_t created_ms, ready_changed_ms;
 	int64_t lease_ms; // when its lease was last seen to change; 0: never seen
 	int64_t allocatable_millicores, allocatable_mem_bytes;

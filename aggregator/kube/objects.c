@@ -135,6 +135,8 @@ static void take_taints(const cJSON *o, struct kube_node *n)
 			continue;
 		if (strcmp(key, "petrel.dev/interruption") == 0)
 			n->interruption_taint = true;
+		else if (strcmp(key, "node.kubernetes.io/out-of-service") == 0)
+			n->out_of_service = true;
 		else if (strcmp(key, "ToBeDeletedByClusterAutoscaler") == 0)
 			n->owner = KUBE_OWNER_CLUSTER_AUTOSCALER;
 	}

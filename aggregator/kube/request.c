@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "aggregator/kube/client_impl.h"
+#include "proto/base/clock.h"
 #include "proto/base/text.h"
 
 enum {
@@ -140,6 +141,14 @@ static bool ask_again(struct kube_request *q, const struct http_answer *a)
 	return true;
 }
 
+static void tell_date(const struct kube_client *c, const struct http_answer *h)
+{
+	const char *date = h->error < 0 ? NULL : http_answer_header(h, "Date");
+	int64_t date_ms;
+	if (c->o.on_date && date && clock_parse_http(date, &date_ms) == 0)
+		c->o.on_date(c->o.on_date_arg, date_ms, (int64_t)h->took_ms);
+}
+
 static void on_http_done(void *arg, const struct http_answer *h)
 {
 	struct kube_request *q = arg;
@@ -150,6 +159,7 @@ static void on_http_done(void *arg, const struct http_answer *h)
 		.body_len = h->body_len,
 		.error_text = h->error_text,
 		.retry_after_ms = retry_after_of(h)};
+	tell_date(c, h);
 	q->transport->users--;
 	q->transport = NULL;
 	leave_budget(q);

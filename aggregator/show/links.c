@@ -162,6 +162,32 @@ static void add_webhook(struct list *l, const struct link_sources *s)
 			(unsigned long long)w->dropped);
 }
 
+static void add_audit(struct list *l, const struct link_sources *s)
+{
+	if (s->audit_broken)
+		advise(add(l, "audit", SHOW_LINK_BROKEN,
+			       "the audit file cannot be written, %llu lines are lost: "
+			       "interruptions are handled, nothing voluntary is done",
+			       (unsigned long long)s->audit_lost),
+			"make room where audit.path is; it goes on by itself");
+	else if (s->audit_lost)
+		add(l, "audit", SHOW_LINK_OK,
+			"written again; %llu lines were lost, as the file itself says",
+			(unsigned long long)s->audit_lost);
+	else
+		add(l, "audit", SHOW_LINK_OK, "every line is on the disk");
+}
+
+static void add_clock(struct list *l, const struct link_sources *s)
+{
+	if (s->clock_ahead_ms)
+		advise(add(l, "clock", SHOW_LINK_BROKEN,
+			       "this machine's clock is %+lld s from the API server's, whose time "
+			       "is used",
+			       (long long)s->clock_ahead_ms / 1000),
+			"set the clock of the aggregator's node by NTP");
+}
+
 size_t links_print(const struct link_sources *s, struct show_link ret[SHOW_MAX_LINKS])
 {
 	struct list l = {.items = ret, .cluster = s->cluster};
@@ -171,5 +197,7 @@ size_t links_print(const struct link_sources *s, struct show_link ret[SHOW_MAX_L
 	add_queue(&l, s);
 	l.cluster = "";
 	add_webhook(&l, s);
+	add_audit(&l, s);
+	add_clock(&l, s);
 	return l.n;
 }

@@ -22,6 +22,9 @@ struct link_sources { // NULL: not configured
 	const struct queue_stats *queue;
 	bool queue_read; // by this replica: the leader alone reads
 	const struct webhook_stats *webhook;
+	bool audit_broken;
+	uint64_t audit_lost;    // lines
+	int64_t clock_ahead_ms; // of the API server's clock; 0: they agree
 	int64_t now_ms;
 };
 size_t links_print(const struct link_sources *s, struct show_link ret[SHOW_MAX_LINKS]);

@@ -35,6 +35,8 @@ static void line(struct show_core *c, struct prom *p)
 		(double)s->forecast_us / 1e6);
 	prom_single(p, "petrel_audit_entries_total", "counter",
 		"Entries written to the audit file.", (double)s->audit_entries);
+	prom_single(p, "petrel_audit_lost_lines_total", "counter",
+		"Lines that the audit file could not take: a full disk.", (double)s->audit_lost);
 	prom_single(p, "petrel_feed_lines_total", "counter", "Lines sent on the debug feed.",
 		(double)s->feed_lines);
 	prom_single(p, "petrel_feed_dropped_lines_total", "counter",

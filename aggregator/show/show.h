@@ -50,6 +50,7 @@ struct show_status {
 	// counters since the start, for /metrics
 	uint64_t ticks, plans, plan_us, forecasts, forecasts_failed, forecast_us, audit_entries;
 	uint64_t feed_lines, feed_dropped;
+	uint64_t audit_lost; // lines
 };
 
 // The forecast of one series, as the line keeps it; borrowed until the next turn of the loop.

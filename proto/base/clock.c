@@ -2,6 +2,7 @@
 #include "proto/base/clock.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,11 +14,26 @@ uint64_t clock_mono_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-int64_t clock_wall_ms(void)
+static _Atomic int64_t held_off_ms = INT64_MIN; // INT64_MIN: the machine's clock is taken
+
+void clock_hold(int64_t off_ms)
+{
+	atomic_store(&held_off_ms, off_ms);
+}
+
+int64_t clock_machine_ms(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t clock_wall_ms(void)
+{
+	int64_t off_ms = atomic_load(&held_off_ms);
+	if (off_ms == INT64_MIN)
+		return clock_machine_ms();
+	return (int64_t)(clock_mono_ns() / 1000000) + off_ms;
 }
 
 void clock_format_ms(int64_t wall_ms, char ret[25])
@@ -76,5 +92,15 @@ int clock_parse(const char *text, int64_t *ret_ms)
 	if (!at || parse_fraction(&at, &fraction_ms) < 0 || parse_offset(at, &offset_ms) < 0)
 		return -EINVAL;
 	*ret_ms = (int64_t)timegm(&tm) * 1000 + fraction_ms - offset_ms;
+	return 0;
+}
+
+int clock_parse_http(const char *text, int64_t *ret_ms)
+{
+	struct tm tm = {0};
+	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	if (!end || *end)
+		return -EINVAL;
+	*ret_ms = (int64_t)timegm(&tm) * 1000;
 	return 0;
 }

@@ -39,7 +39,8 @@
 		     // space
 #define EV_STORE_RESUMED "STORE_RESUMED" // storing again
 #define EV_STORE_FAILED  "STORE_FAILED"  // the store reports an error; the message names it
-#define EV_PLAN          "PLAN"          // a plan was decided; `petrel explain ID` tells why
-#define EV_GUARD         "GUARD"         // a guard changed its answer
+#define EV_CLOCK         "CLOCK" // this machine's clock is wrong (or right again): set it by NTP
+#define EV_PLAN          "PLAN"  // a plan was decided; `petrel explain ID` tells why
+#define EV_GUARD         "GUARD" // a guard changed its answer
 #define EV_AUDIT_FAILED                                                                            \
 	"AUDIT_FAILED" // the audit file cannot be written: no voluntary act until it can

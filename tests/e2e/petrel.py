@@ -71,14 +71,15 @@ class Program:
     def __init__(self, folder, name):
         self.folder, self.name = pathlib.Path(folder), name
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.log, self.process = self.folder / "log", None
+        self.log, self.process, self.env = self.folder / "log", None, {}
 
     def spawn(self, command, **settings):
         arguments = [str(c) for c in command]
         for key, value in settings.items():
             arguments += ["--set", f"{key}={value}"]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
+            self.process = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent, env={**os.environ, **self.env})
 
     def tail(self):
         return self.log.read_text(errors="replace")[-3000:]

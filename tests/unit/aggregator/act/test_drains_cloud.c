@@ -267,10 +267,11 @@ static void volumes_are_freed_only_when_the_instance_is_known_to_be_gone(void **
 	drained(r);
 	rig_answer_with(r, "balancers", 0, 0, "0");
 	rig_run(r, 500);
-	rig_answer(r, "terminate", 0);
+	assert_null(rig_call(r, "terminate")); // the volumes are still being detached
 	while (!rig_call(r, "state") && r->now_ms < start_ms + 200000)
 		rig_run(r, 250);
 	assert_in_range(r->now_ms, start_ms + 120000, start_ms + 121000);
+	rig_answer(r, "terminate", 0); // it could wait no longer
 	rig_answer_with(r, "state", 0, 0, "shutting-down");
 	rig_run(r, 9000);
 	size_t open = r->n_calls;

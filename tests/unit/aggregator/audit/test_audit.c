@@ -10,9 +10,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -328,6 +330,43 @@ static void another_key_proves_nothing(void **state)
 	assert_int_equal(report.bad_line, 257);
 }
 
+static void limit_files(rlim_t most)
+{
+	struct rlimit l;
+	getrlimit(RLIMIT_FSIZE, &l);
+	l.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+// A limit of the file's size does here what a full disk does: a write beyond it fails.
+static void lines_that_found_no_room_are_a_gap_that_the_file_tells_of(void **state)
+{
+	struct audit *a = opened();
+	struct audit_report r;
+	struct why why;
+	struct stat st;
+	const char *const paths[] = {path};
+	signal(SIGXFSZ, SIG_IGN);
+	append_plans(a, 2);
+	stat(path, &st);
+	limit_files((rlim_t)st.st_size);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(audit_append(a, ENTRY("plan", "c", "lost", "{}"), &why), -EFBIG);
+	audit_mend(a);
+	assert_false(audit_ok(a));
+	assert_int_equal(audit_lost(a), 3);
+	limit_files(RLIM_INFINITY);
+	audit_mend(a);
+	assert_true(audit_ok(a));
+	assert_int_equal(audit_append(a, ENTRY("plan", "c", "kept", "{}"), &why), 0);
+	audit_close(a);
+	assert_int_equal(audit_verify(paths, 1, NULL, &r), 0);
+	assert_int_equal(r.entries, 4);
+	assert_int_equal(r.gaps, 1);
+	assert_int_equal(r.lost, 3);
+	assert_non_null(strstr(r.gap, "File too large"));
+}
+
 static void a_large_file_is_moved_and_the_chain_goes_on(void **state)
 {
 	struct audit *a = opened_signed(2000);
@@ -374,6 +413,7 @@ int main(void)
 		TEST(a_chain_made_again_is_not_signed),
 		TEST(another_key_proves_nothing),
 		TEST(a_large_file_is_moved_and_the_chain_goes_on),
+		TEST(lines_that_found_no_room_are_a_gap_that_the_file_tells_of),
 		TEST(the_private_key_is_for_its_owner_only),
 		TEST(lines_come_back_newest_first),
 		cmocka_unit_test_setup_teardown(
