@@ -300,7 +300,7 @@ static int keep(struct run *r)
 	int error = keep_rows(s, &r->front, r->o);
 	if (error < 0 || r->o->made != OUTLOOK_FULL)
 		return error;
-	if (s->valid && (s->step_s != r->in->step_s || s->horizon != r->in->horizon))
+	if (s->step_s != r->in->step_s || s->horizon != r->in->horizon)
 		keep_forget_issued(s);
 	s->blend = r->trials;
 	s->honesty = r->honesty;

@@ -72,6 +72,12 @@ int forecast_state_new(struct forecast_state **ret);
 void forecast_state_free(struct forecast_state *s); // NULL is fine
 size_t forecast_state_bytes(const struct forecast_state *s);
 void forecast_state_score(const struct forecast_state *s, struct forecast_score *ret);
+// What forecasts that were issued have taught (scores, weights, gate), to be kept over a restart;
+// the rest is found again by the first run. Under FORECAST_SAVED_BYTES_MAX.
+enum { FORECAST_SAVED_BYTES_MAX = 4096 };
+void forecast_state_save(const struct forecast_state *s, struct buf *out);
+// Into a fresh state. -EBADMSG: not saved by this version, or damaged; the state is as it was.
+int forecast_state_load(struct forecast_state *s, const void *data, size_t len);
 
 // state may be NULL (from scratch). -EINVAL on a bad grid or horizon, -ENOMEM; *ret_outlook is new
 // for the caller (outlook_free).

@@ -60,6 +60,7 @@ enum store_sql {
 	SQL_META_GET,      // (key) -> value
 	SQL_DOCUMENT_SET,
 	SQL_DOCUMENT_GET,
+	SQL_DOCUMENT_FORGET,
 	SQL_COUNT,
 };
 

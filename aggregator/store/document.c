@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_KEY_BYTES = 255, MAX_DOCUMENT_BYTES = 4 << 20 };
+enum { MAX_KEY_BYTES = 511, MAX_DOCUMENT_BYTES = 4 << 20 };
 
 static struct store_document *make(const char *key, const void *data, size_t len)
 {

@@ -101,7 +101,8 @@ int store_hist_range(struct store *s, const struct store_entity *e, enum hist_id
 void store_hists_done(struct store_hists *r);
 
 // Small documents kept beside the history (model weights, calibration, issued forecasts): last
-// write wins. Key: 1 to 255 bytes; at most 4 MiB each, else -EINVAL.
+// write wins. Key: 1 to 511 bytes; at most 4 MiB each, else -EINVAL. One whose key begins with
+// "day/" and its day since the epoch in five digits is deleted once that is 36 days ago.
 int store_document_put(struct store *s, const char *key, const void *data, size_t len);
 int store_document_get(
 	struct store *s, const char *key, void **ret_data, size_t *ret_len); // -ENOENT; free()

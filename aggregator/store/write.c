@@ -2,6 +2,7 @@
 #include "aggregator/store/write.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ enum {
 	SWEEP_EVERY_MS = 300000,
 	DELETE_ROWS = 200, // chunks of 20 KB: some ms
 	VACUUM_PAGES = 256,
+	DOCUMENT_DAYS = 36, // of those with a date
 };
 
 int store_write_init(struct store_write *w, const struct store_write_options *o)
@@ -348,6 +350,21 @@ static int64_t oldest_ms(struct store_write *w, enum store_resolution r)
 	return oldest == INT64_MAX ? 0 : oldest;
 }
 
+// 1: there may be more.
+static int sweep_documents(struct store_write *w, int64_t now_ms)
+{
+	char before[16]; // digits sort as their numbers do
+	int64_t day = now_ms / 86400000 - DOCUMENT_DAYS;
+	sqlite3_stmt *s = store_sql(&w->disk, SQL_DOCUMENT_FORGET);
+	if (!s)
+		return error_of(w);
+	snprintf(before, sizeof(before), "day/%05d", day > 0 && day < 100000 ? (int)day : 0);
+	sqlite3_bind_text(s, 1, before, -1, SQLITE_STATIC);
+	sqlite3_bind_int(s, 2, DELETE_ROWS);
+	int failed = store_disk_run(&w->disk, s);
+	return failed ? failed : sqlite3_changes(w->disk.db) > 0;
+}
+
 // Deletes what is past its retention, a few rows at a time. 1: there may be more.
 static int sweep_piece(struct store_write *w, int64_t now_ms)
 {
@@ -369,6 +386,9 @@ static int sweep_piece(struct store_write *w, int64_t now_ms)
 		if (failed || sqlite3_changes(w->disk.db) > 0)
 			return failed ? failed : 1;
 	}
+	int swept = sweep_documents(w, now_ms);
+	if (swept)
+		return swept;
 	sqlite3_stmt *s = store_sql(&w->disk, SQL_ENTITY_FORGET);
 	if (!s)
 		return error_of(w);

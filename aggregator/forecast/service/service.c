@@ -10,10 +10,12 @@
 #include <uthash.h>
 
 #include "aggregator/forecast/service/history.h"
+#include "aggregator/forecast/service/remember.h"
 #include "proto/base/hash.h"
 #include "proto/base/text.h"
 
 static const int64_t forget_after_ms = 86400000;
+static const int64_t keep_scores_ms = 3600000;
 static const uint32_t first_share_permille = 500; // of a core, while a series has no outlook at all
 
 struct slot { // one horizon of one series
@@ -22,8 +24,8 @@ struct slot { // one horizon of one series
 	struct said said;
 	int64_t generated_ms, due_ms, history_ms;
 	char why[96];
-	double hits, hits_of; // discounted: truths inside the 80 % band, truths
-	uint64_t scored;
+	struct remembered_scores own; // hits: truths inside the 80 % band; discounted
+	int64_t said_ms, kept_ms;     // when what it said, and its scores, went to the store
 	struct forecast_score score;
 	int64_t scored_until_ms;
 };
@@ -167,9 +169,9 @@ static void score(struct service *s, struct series *series, struct slot *slot)
 			continue;
 		bool inside =
 			truth.mean[i] >= o->quantiles[h][2] && truth.mean[i] <= o->quantiles[h][6];
-		slot->hits = 0.99 * slot->hits + inside; // remembers about a hundred steps
-		slot->hits_of = 0.99 * slot->hits_of + 1;
-		slot->scored++;
+		slot->own.hits = 0.99 * slot->own.hits + inside; // remembers about a hundred steps
+		slot->own.hits_of = 0.99 * slot->own.hits_of + 1;
+		slot->own.scored++;
 	}
 	slot->scored_until_ms = to_ms;
 	store_series_done(&truth);
@@ -196,15 +198,45 @@ static void run(uv_work_t *work)
 		(uint64_t)((to.tv_sec - from.tv_sec) * 1000000000ll + (to.tv_nsec - from.tv_nsec));
 }
 
-static void free_all(struct service *s)
+static struct remembered which(
+	const struct service *s, const struct series *e, enum service_horizon h)
 {
-	struct series *e, *next;
-	HASH_ITER (hh, s->series, e, next) {
-		free_series(s, e);
-	}
-	if (s->on_stopped)
-		s->on_stopped(s->on_stopped_arg);
-	free(s);
+	return (struct remembered){s->store, e->cluster, e->name, (int)e->kind, (int)h};
+}
+
+// What a full disk or no memory loses here is the past of a picture, and an hour of scores.
+static void remember(struct service *s, struct series *e, enum service_horizon h)
+{
+	struct slot *slot = &e->slots[h];
+	const struct remembered w = which(s, e, h);
+	if (s->now_ms - slot->said_ms >= remember_apart_ms((int)h) &&
+		remember_said(&w, slot->outlook, slot->generated_ms) == 0)
+		slot->said_ms = s->now_ms;
+	if (s->now_ms - slot->kept_ms >= keep_scores_ms &&
+		remember_scores(&w, s->now_ms, slot->state, &slot->own) == 0)
+		slot->kept_ms = s->now_ms;
+}
+
+// At an end in good order nothing is lost.
+static void remember_all(struct service *s)
+{
+	for (struct series *e = s->series; e; e = e->hh.next)
+		for (int h = 0; h < SERVICE_HORIZON_COUNT; h++) {
+			const struct remembered w = which(s, e, (enum service_horizon)h);
+			struct slot *slot = &e->slots[h];
+			if (slot->state && slot->outlook)
+				(void)remember_scores(&w, s->now_ms, slot->state, &slot->own);
+		}
+}
+
+// A series seen for the first time since the start may have been known before.
+static void recall(struct service *s, struct series *e, enum service_horizon h)
+{
+	struct slot *slot = &e->slots[h];
+	const struct remembered w = which(s, e, h);
+	(void)recall_scores(&w, s->now_ms, slot->state, &slot->own);
+	slot->said_ms = recall_said(&w, s->now_ms, &slot->said);
+	slot->kept_ms = s->now_ms;
 }
 
 static void keep(struct service *s, struct job *j)
@@ -227,6 +259,19 @@ static void keep(struct service *s, struct job *j)
 	slot->why[0] = '\0';
 	slot->history_ms = (j->outlook->data_to_s - j->outlook->data_from_s) * 1000;
 	slot->scored_until_ms = j->outlook->start_s * 1000;
+	remember(s, j->series, j->horizon);
+}
+
+static void free_all(struct service *s)
+{
+	struct series *e, *next;
+	remember_all(s);
+	HASH_ITER (hh, s->series, e, next) {
+		free_series(s, e);
+	}
+	if (s->on_stopped)
+		s->on_stopped(s->on_stopped_arg);
+	free(s);
 }
 
 static void on_ran(uv_work_t *work, int status)
@@ -258,8 +303,11 @@ static bool start(struct service *s, struct series *series, enum service_horizon
 	int r = !e ? -ENODATA
 		   : history_read(
 			     &j->history, s->store, e, (enum history_horizon)horizon, s->now_ms);
-	if (r == 0 && !slot->state)
+	if (r == 0 && !slot->state) {
 		r = forecast_state_new(&slot->state);
+		if (r == 0)
+			recall(s, series, horizon);
+	}
 	if (r < 0) {
 		snprintf(slot->why, sizeof(slot->why),
 			r == -ENODATA ? "too little history: %zu values, %d are needed"
@@ -391,12 +439,21 @@ int service_get(struct service *s, const struct service_series *which, struct se
 		.generated_ms = slot->generated_ms,
 		.history_ms = slot->history_ms,
 		.coverage80_permille =
-			slot->scored ? (int32_t)(1000 * slot->hits / slot->hits_of) : -1,
-		.scored = slot->scored,
+			slot->own.scored ? (int32_t)(1000 * slot->own.hits / slot->own.hits_of)
+					 : -1,
+		.scored = slot->own.scored,
 		.score = slot->score,
 	};
 	memcpy(ret->why, slot->why, sizeof(ret->why));
 	return 0;
+}
+
+int service_then(
+	struct service *s, const struct service_series *series, int64_t at_ms, struct said_one *ret)
+{
+	const struct remembered w = {
+		s->store, series->cluster, series->name, (int)series->kind, (int)series->horizon};
+	return recall_then(&w, at_ms, ret);
 }
 
 void service_stats(const struct service *s, struct service_stats *ret)

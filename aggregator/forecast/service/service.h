@@ -6,7 +6,8 @@
 // next one starts no earlier than t * (1/share - 1) later, so overload lengthens the refit
 // intervals and never blocks the loop; the first outlook of a series may use FIRST_SHARE. When the
 // truth of an issued forecast has arrived it is scored: how often the truth lay within the 80 %
-// band. What was measured while saturated is given to the forecaster as "at least this", with its
+// band. What they said, and what their scores taught, survives a restart (remember.h).
+// What was measured while saturated is given to the forecaster as "at least this", with its
 // upper bound. Ownership: the service owns outlooks and states; what service_get() lends is good
 // until the next turn of the loop.
 #pragma once
@@ -62,6 +63,10 @@ struct service_series { // which outlook
 // -ENOENT: the store does not know it either. What exists but is not forecast has no outlook and a
 // why.
 int service_get(struct service *s, const struct service_series *which, struct service_outlook *ret);
+// What was said at that time, of the last 35 days, also before a restart (remember.h): the last one
+// kept then. -ENOENT, -ENOMEM; free(ret->q).
+int service_then(struct service *s, const struct service_series *series, int64_t at_ms,
+	struct said_one *ret);
 void service_horizon_stats(
 	const struct service *s, enum service_horizon h, struct service_horizon_stats *ret);
 void service_stats(const struct service *s, struct service_stats *ret);

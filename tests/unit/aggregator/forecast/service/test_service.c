@@ -7,7 +7,10 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aggregator/forecast/service/history.h"
 #include "aggregator/forecast/service/service.h"
@@ -20,20 +23,28 @@ struct rig {
 	struct store_entity *group;
 	struct service *service;
 	int64_t now_ms;
+	const char *path; // of the store; NULL: in memory only
 };
 
-static void start(struct rig *r)
+static void open_rig(struct rig *r, int64_t now_ms)
 {
-	const struct store_options store = {.max_entities = 64, .live_seconds = 3600};
+	const struct store_options store = {
+		.path = r->path, .max_entities = 64, .live_seconds = 3600};
 	const struct service_options service = {
 		.budget_permille = 1000, .max_series = 2, .seed = 1};
 	struct why why;
 	uv_loop_init(&r->loop);
 	assert_int_equal(store_new(&r->store, &store, &why), 0);
 	assert_int_equal(service_new(&r->service, &r->loop, r->store, &service), 0);
-	r->now_ms = t0;
-	store_tick(r->store, t0);
+	r->now_ms = now_ms;
+	store_tick(r->store, now_ms);
 	assert_int_equal(store_entity(r->store, "prod", ENTITY_GROUP, "web", &r->group), 0);
+}
+
+static void start(struct rig *r)
+{
+	r->path = NULL;
+	open_rig(r, t0);
 }
 
 static void stop(struct rig *r)
@@ -124,6 +135,75 @@ static void issued_steps_are_scored_when_their_truth_arrives(void **state)
 	stop(&r);
 }
 
+static void steady(struct rig *r, int minutes)
+{
+	for (int i = 0; i < 6 * minutes; i++) {
+		struct scope s = {0};
+		scope_set(&s, METRIC_DEMAND_LOW, 1000 + i % 7 * 20);
+		scope_set(&s, METRIC_DEMAND_HIGH, 1200);
+		scope_set(&s, METRIC_SATURATED, 0);
+		r->now_ms += 10000;
+		store_tick(r->store, r->now_ms);
+		assert_int_equal(store_put(r->store, r->group, r->now_ms, 10000, &s), 0);
+	}
+}
+
+static void what_was_said_and_scored_survives_a_restart(void **state)
+{
+	char dir[] = "/tmp/petrel-service-XXXXXX", path[64], file[96];
+	struct rig r = {0};
+	struct service_outlook o;
+	struct said_one then;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/store.db", dir);
+	r.path = path;
+	open_rig(&r, t0);
+	steady(&r, 15);
+	run(&r);
+	int64_t first_ms = r.now_ms;
+	for (int i = 0; i < 14; i++) { // over the two hours after which the next is kept
+		steady(&r, 10);
+		run(&r);
+	}
+	assert_int_equal(service_get(r.service, &web, &o), 0);
+	double median = (double)o.said->one[0].q[3][1];
+	struct forecast_score before = o.score;
+	uint64_t scored = o.scored, generation = o.outlook->generation;
+	assert_true(before.steps > 60 && scored > 60);
+	stop(&r);
+
+	open_rig(&r, r.now_ms);
+	steady(&r, 1);
+	run(&r);
+	assert_int_equal(service_get(r.service, &web, &o), 0);
+	assert_int_equal(o.said->n, 2);
+	assert_int_equal(o.said->one[0].generated_ms, first_ms);
+	assert_true(fabs((double)o.said->one[0].q[3][1] - median) < 1);
+	assert_true(o.score.steps >= before.steps && o.scored >= scored);
+	assert_true(fabs(o.score.mase - before.mase) < .1 * before.mase);
+	assert_int_equal(o.outlook->generation, generation + 1);
+	assert_int_equal(service_then(r.service, &web, first_ms + 60000, &then), 0);
+	assert_int_equal(then.generated_ms, first_ms);
+	free(then.q);
+	assert_int_equal(service_then(r.service, &web, first_ms - 1, &then), -ENOENT);
+	stop(&r);
+
+	open_rig(&r, r.now_ms + 40 * 86400000ll); // the store deletes by date
+	for (int i = 0; i < 50; i++) {
+		r.now_ms += 10000;
+		store_tick(r.store, r.now_ms);
+	}
+	store_flush(r.store);
+	assert_int_equal(service_then(r.service, &web, first_ms + 60000, &then), -ENOENT);
+	stop(&r);
+	const char *const ends[] = {"", "-wal", "-shm", ".lock"};
+	for (int i = 0; i < 4; i++) {
+		snprintf(file, sizeof(file), "%s%s", path, ends[i]);
+		unlink(file);
+	}
+	rmdir(dir);
+}
+
 static void what_was_saturated_is_marked_with_its_upper_bound(void **state)
 {
 	struct rig r;
@@ -176,6 +256,7 @@ int main(void)
 		cmocka_unit_test(a_young_series_says_how_much_is_missing),
 		cmocka_unit_test(enough_history_gives_an_outlook_with_a_band),
 		cmocka_unit_test(issued_steps_are_scored_when_their_truth_arrives),
+		cmocka_unit_test(what_was_said_and_scored_survives_a_restart),
 		cmocka_unit_test(what_was_saturated_is_marked_with_its_upper_bound),
 		cmocka_unit_test(the_number_of_series_is_bounded),
 	};
