@@ -52,6 +52,14 @@ int asked_audit(void *arg, size_t limit,
 	return audit_tail(a->audit, limit, show_entry, &w);
 }
 
+void asked_metrics(void *arg, struct prom *p)
+{
+	const struct asked *a = arg;
+	struct train_share share;
+	service_lstm_share(a->service, &share);
+	train_metrics(service_train(a->service), &share, p);
+}
+
 size_t asked_links(void *arg, struct show_link *ret)
 {
 	const struct asked *a = arg;

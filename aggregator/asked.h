@@ -22,6 +22,7 @@ int asked_forecast(
 	void *arg, const struct show_series *series, struct show_forecast *ret); // -ENOENT
 int asked_audit(void *arg, size_t limit,
 	int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg);
+void asked_metrics(void *arg, struct prom *p);
 size_t asked_links(void *arg, struct show_link *ret);
 // POST /api/v1/notice: something happens to a node of a simulated cluster. kind: a notice_kind's
 // name; deadline_ms 0: as such notices usually have. -EPERM: the cluster is real, -EINVAL: no such

@@ -51,6 +51,10 @@ static const struct config_key keys[] = {
 		.most = 1000,
 		.help = "Share of one core for forecasts; overload makes them rarer, never late "
 			"for others."),
+	KEY(DURATION, forecast_train_every_ms, "forecast.train_every", .initial = "1d",
+		.least = 60000, .most = 2592000000,
+		.help = "How often the LSTM is trained on a cluster's own series, for a fifth of "
+			"that share, while no forecast waits."),
 	KEY(BOOL, aws, "aws.enabled", .initial = "no",
 		.help = "Ask AWS for the node groups of the first of clusters, for replacements "
 			"and "

@@ -19,6 +19,7 @@ struct aggregator_config {
 	uint64_t max_nodes, max_pods;
 	uint64_t decide_every_ms;
 	uint64_t forecast_budget_permille;
+	uint64_t forecast_train_every_ms;
 	bool aws;
 	char *aws_region, *aws_endpoint, *aws_role, *aws_external_id, *aws_queue;
 	char *webhook_url, *webhook_secret, *webhook_ca;

@@ -303,7 +303,8 @@ static int open_kept(struct line *l, struct why *why)
 	const struct service_options service = {
 		.budget_permille = (uint32_t)c->forecast_budget_permille,
 		.max_series = 2000,
-		.seed = 1};
+		.seed = 1,
+		.train_every_ms = (int64_t)c->forecast_train_every_ms};
 	int r = fleet_new(&l->fleet, &fleet);
 	if (r == 0)
 		r = store_new(&l->store, &store, why);
@@ -432,6 +433,7 @@ static int open_show(struct line *l, struct why *why)
 		.drains = asked_drains,
 		.notice = asked_notice,
 		.drain = asked_drain,
+		.metrics = asked_metrics,
 		.arg = &l->asked};
 	return show_new(&l->show, l->loop, &o, &sources, why);
 }

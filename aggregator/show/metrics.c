@@ -96,6 +96,8 @@ void metrics_write(struct show_core *c, int64_t now_ms, struct buf *out)
 	metrics_drains(c, now_ms, &p);
 	line(c, &p);
 	metrics_door(c, &p);
+	if (c->sources.metrics)
+		c->sources.metrics(c->sources.arg, &p);
 
 	history(c, &p);
 	http(c, &p);

@@ -29,6 +29,7 @@ struct lane_counters;
 struct outlook;
 struct said;
 struct policy;
+struct prom;
 struct show;
 
 enum {
@@ -121,6 +122,8 @@ struct show_sources {
 	int (*notice)(void *arg, const struct show_notice *n, char ret_id[33]);
 	// ret is good until the next turn of the loop. -ENOENT: no such node.
 	int (*drain)(void *arg, const struct show_drain *d, const struct drain **ret);
+	// Writes further families to /metrics.
+	void (*metrics)(void *arg, struct prom *p);
 	void *arg;
 };
 

@@ -47,6 +47,7 @@ struct job { // what the pool works on: nothing of it is shared
 	struct history history;
 	struct forecast_state *state;
 	struct outlook *outlook;
+	const struct lstm_weights *lstm; // taken from train; NULL = pre-trained
 	uint64_t seed, cpu_ns;
 	int result;
 };
@@ -54,6 +55,7 @@ struct job { // what the pool works on: nothing of it is shared
 struct service {
 	uv_loop_t *loop;
 	struct store *store;
+	struct train *train;
 	struct service_options options;
 	struct series *series;
 	struct job job;
@@ -75,6 +77,14 @@ int service_new(
 	s->loop = loop;
 	s->store = store;
 	s->options = *o;
+	const struct train_options train = {.budget_permille = (o->budget_permille + 4) / 5,
+		.every_ms = o->train_every_ms,
+		.seed = o->seed};
+	int r = train_new(&s->train, loop, store, &train);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
 	*ret = s;
 	return 0;
 }
@@ -191,6 +201,7 @@ static void run(uv_work_t *work)
 		.step_s = j->history.step_s,
 		.horizon = j->history.horizon,
 		.seed = j->seed,
+		.lstm = j->lstm,
 	};
 	j->result = forecast_run(&in, j->state, &j->outlook);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
@@ -262,8 +273,9 @@ static void keep(struct service *s, struct job *j)
 	remember(s, j->series, j->horizon);
 }
 
-static void free_all(struct service *s)
+static void free_all(void *arg)
 {
+	struct service *s = arg;
 	struct series *e, *next;
 	remember_all(s);
 	HASH_ITER (hh, s->series, e, next) {
@@ -289,8 +301,9 @@ static void on_ran(uv_work_t *work, int status)
 		j->result = status;
 	keep(s, j);
 	history_done(&j->history);
+	train_give(s->train, j->lstm);
 	if (s->stopping)
-		free_all(s);
+		train_stop(s->train, free_all, s);
 }
 
 // Starts the slot's run; false if there is nothing to run on (the slot then says why).
@@ -319,6 +332,7 @@ static bool start(struct service *s, struct series *series, enum service_horizon
 	}
 	j->seed = s->options.seed ^ hash_crc32c(series->key, strlen(series->key));
 	j->state = slot->state;
+	j->lstm = train_take(s->train, series->cluster);
 	j->work.data = j;
 	s->busy = true;
 	uv_queue_work(s->loop, &j->work, run, on_ran);
@@ -357,10 +371,12 @@ void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns)
 	store_each(s->store, NULL, ENTITY_GROUP, see_entity, s);
 	store_each(s->store, NULL, ENTITY_WORKLOAD, see_entity, s);
 	// a series without data costs a look and no run: try some
-	for (int tries = 0; tries < 64 && !s->busy && now_ns >= s->not_before_ns; tries++) {
+	for (int tries = 0; tries < 64 && !s->busy; tries++) {
 		enum service_horizon horizon;
 		struct series *e = most_due(s, &horizon);
-		if (!e || start(s, e, horizon))
+		if (!e)
+			train_tick(s->train, now_ms, now_ns);
+		if (!e || now_ns < s->not_before_ns || start(s, e, horizon))
 			break;
 	}
 }
@@ -456,6 +472,20 @@ int service_then(
 	return recall_then(&w, at_ms, ret);
 }
 
+const struct train *service_train(const struct service *s)
+{
+	return s->train;
+}
+
+void service_lstm_share(const struct service *s, struct train_share *ret)
+{
+	*ret = (struct train_share){0};
+	for (const struct series *e = s->series; e; e = e->hh.next)
+		for (int h = 0; h < SERVICE_HORIZON_COUNT; h++)
+			if (e->slots[h].outlook)
+				train_share_add(ret, e->slots[h].outlook);
+}
+
 void service_stats(const struct service *s, struct service_stats *ret)
 {
 	*ret = s->stats;
@@ -468,5 +498,5 @@ void service_stop(struct service *s, void (*on_stopped)(void *arg), void *arg)
 	s->on_stopped = on_stopped;
 	s->on_stopped_arg = arg;
 	if (!s->busy)
-		free_all(s);
+		train_stop(s->train, free_all, s);
 }

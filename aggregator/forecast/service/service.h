@@ -6,16 +6,18 @@
 // next one starts no earlier than t * (1/share - 1) later, so overload lengthens the refit
 // intervals and never blocks the loop; the first outlook of a series may use FIRST_SHARE. When the
 // truth of an issued forecast has arrived it is scored: how often the truth lay within the 80 %
-// band. What they said, and what their scores taught, survives a restart (remember.h).
-// What was measured while saturated is given to the forecaster as "at least this", with its
-// upper bound. Ownership: the service owns outlooks and states; what service_get() lends is good
-// until the next turn of the loop.
+// band. What they said, and what their scores taught, survives a restart (remember.h). What was
+// measured while saturated is given to the forecaster as "at least this", with its upper bound.
+// While nothing is due the LSTM is trained on what the clusters have (train.h), for a fifth of the
+// budget; its weights go to every run of their cluster. Ownership: the service owns outlooks and
+// states; what service_get() lends is good until the next turn of the loop.
 #pragma once
 
 #include <uv.h>
 
 #include "aggregator/forecast/forecast.h"
 #include "aggregator/forecast/said.h"
+#include "aggregator/forecast/service/train.h"
 #include "aggregator/store/store.h"
 
 enum service_horizon { SERVICE_HOUR, SERVICE_DAY, SERVICE_MONTH, SERVICE_HORIZON_COUNT };
@@ -24,6 +26,7 @@ struct service_options {
 	uint32_t budget_permille; // of one core, 50
 	size_t max_series;        // 2,000
 	uint64_t seed;
+	int64_t train_every_ms; // 0: a day
 };
 
 struct service_outlook {
@@ -69,6 +72,8 @@ int service_then(struct service *s, const struct service_series *series, int64_t
 	struct said_one *ret);
 void service_horizon_stats(
 	const struct service *s, enum service_horizon h, struct service_horizon_stats *ret);
+const struct train *service_train(const struct service *s);
+void service_lstm_share(const struct service *s, struct train_share *ret); // all outlooks
 void service_stats(const struct service *s, struct service_stats *ret);
 // Waits for a run under way, then frees; calls on_stopped (may be NULL).
 void service_stop(struct service *s, void (*on_stopped)(void *arg), void *arg);

@@ -21,6 +21,7 @@
 #include "aggregator/forecast/outlook.h"
 #include "aggregator/forecast/train/document.h"
 #include "aggregator/store/store.h"
+#include "proto/base/prom.h"
 
 enum { TRAIN_CLUSTERS_MAX = 64 };
 
@@ -71,3 +72,6 @@ struct train_share {
 	uint64_t wins;     // its loss in trials is the least of all members
 };
 void train_share_add(struct train_share *s, const struct outlook *o);
+
+// petrel_lstm_*: one sample per cluster where it differs. Borrows.
+void train_metrics(const struct train *t, const struct train_share *share, struct prom *p);
