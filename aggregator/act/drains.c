@@ -380,11 +380,36 @@ static struct drain *reopened(struct drains *ds, const struct fleet_node *f)
 	return NULL;
 }
 
+static const uint32_t loss_kinds = 1u << DRAIN_SPOT_ITN | 1u << DRAIN_STATE_CHANGE;
+
+// The loss of the instance by another road, after its drain was over: EC2's state change comes two
+// minutes after the notice. Everything has been done; it is not done again.
+static struct drain *done_already(
+	struct drains *ds, const struct fleet_node *f, const struct notice *n)
+{
+	const int64_t long_ago_ms = 600000; // then it is another loss, of a node that survived
+	if (n->withdrawn || !(loss_kinds & 1u << n->kind))
+		return NULL;
+	for (struct drain *d = ds->list; d; d = d->next)
+		if (strcmp(d->node_uid, f->uid) == 0 && strcmp(d->cluster, f->cluster) == 0)
+			return d->phase == DRAIN_DONE && d->inner->marked && d->n_left == 0 &&
+					       (d->kinds & loss_kinds) &&
+					       ds->now_ms < d->deadline_ms + long_ago_ms
+				       ? d
+				       : NULL;
+	return NULL;
+}
+
 static int place(
 	struct drains *ds, const struct fleet_node *f, const struct notice *n, struct drain **ret)
 {
 	struct drain *d = drain_running_on(ds, f->cluster, f->name);
 	bool is_new = !d;
+	struct drain *over = d ? NULL : done_already(ds, f, n);
+	if (over && take_notice(ds, over, n))
+		notice_entry(ds, over, n);
+	if (over)
+		return 0;
 	if (!d && n->withdrawn)
 		d = reopened(ds, f);
 	if (!d && n->withdrawn)
