@@ -26,6 +26,48 @@ int asked_forecast(void *arg, const struct show_series *series, struct show_fore
 	return 0;
 }
 
+void asked_forecast_stats(void *arg, enum show_horizon h, struct show_forecast_stats *ret)
+{
+	const struct asked *a = arg;
+	struct service_horizon_stats s;
+	struct service_stats all;
+	service_horizon_stats(a->service, (enum service_horizon)h, &s);
+	service_stats(a->service, &all);
+	*ret = (struct show_forecast_stats){.outlooks = s.outlooks,
+		.gated = s.gated,
+		.scored = s.scored,
+		.mase = s.mase,
+		.loss_ratio = s.loss_ratio,
+		.alarms = s.alarms,
+		.rejected = s.rejected,
+		.full = s.full,
+		.refreshed = s.refreshed,
+		.carried = s.carried,
+		.fit_seconds = (double)s.cpu_us / 1e6,
+		.overdue_seconds = (double)all.worst_age_ms / 1000,
+		.n_members = s.n_members};
+	_Static_assert((int)SHOW_LEVELS == (int)QUANTILE_COUNT &&
+			       (int)SHOW_MEMBERS_MAX == (int)OUTLOOK_MEMBERS_MAX,
+		"show has as many");
+	memcpy(ret->pinball, s.pinball, sizeof(ret->pinball));
+	memcpy(ret->coverage, s.coverage, sizeof(ret->coverage));
+	for (size_t i = 0; i < s.n_members; i++) {
+		text_copy(ret->members[i].name, sizeof(ret->members[i].name), s.members[i].name);
+		ret->members[i].weight = s.members[i].weight;
+		ret->members[i].in = s.members[i].in;
+		ret->members[i].idle = s.members[i].idle;
+	}
+}
+
+int asked_forecast_then(
+	void *arg, const struct show_series *series, int64_t at_ms, struct said_one *ret)
+{
+	const struct asked *a = arg;
+	const struct service_series which = {
+		series->cluster, series->name, series->kind, (enum service_horizon)series->horizon};
+	return service_then(a->service, &which, at_ms, ret);
+}
+
 struct audit_walk {
 	int (*on_entry)(void *arg, const struct show_audit_entry *e);
 	void *arg;

@@ -20,6 +20,9 @@ struct asked {
 
 int asked_forecast(
 	void *arg, const struct show_series *series, struct show_forecast *ret); // -ENOENT
+void asked_forecast_stats(void *arg, enum show_horizon h, struct show_forecast_stats *ret);
+int asked_forecast_then(void *arg, const struct show_series *series, int64_t at_ms,
+	struct said_one *ret); // -ENOENT
 int asked_audit(void *arg, size_t limit,
 	int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg);
 void asked_metrics(void *arg, struct prom *p);

@@ -428,6 +428,8 @@ static int open_show(struct line *l, struct why *why)
 		.data_lane = lane_server_counters(l->data_lane),
 		.urgent_lane = lane_server_counters(l->urgent_lane),
 		.forecast = asked_forecast,
+		.forecast_stats = asked_forecast_stats,
+		.forecast_then = asked_forecast_then,
 		.each_audit = asked_audit,
 		.links = asked_links,
 		.drains = asked_drains,

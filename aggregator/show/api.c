@@ -105,7 +105,8 @@ static const struct route {
 		PARAM(CLUSTER) | PARAM(KIND) | PARAM(NAME) | PARAM(HIST) | PARAM(FROM) | PARAM(TO) |
 			PARAM(STEP),
 		PARAM(CLUSTER) | PARAM(KIND) | PARAM(NAME) | PARAM(HIST), api_hist},
-	{"/api/v1/forecast", PARAM(CLUSTER) | PARAM(KIND) | PARAM(NAME) | PARAM(HORIZON),
+	{"/api/v1/forecast",
+		PARAM(CLUSTER) | PARAM(KIND) | PARAM(NAME) | PARAM(HORIZON) | PARAM(TO),
 		PARAM(CLUSTER) | PARAM(KIND) | PARAM(NAME), api_forecast},
 	{"/api/v1/risk", PARAM(CLUSTER), 0, api_risk},
 	{"/api/v1/plans", PARAM(CLUSTER) | PARAM(LIMIT), 0, api_plans},

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 static void put_rows(struct json *j, const char *key, const struct outlook *o)
 {
@@ -42,23 +43,41 @@ static void put_levels_of(struct json *j, const char *key, const struct said_one
 	json_close(j, ']');
 }
 
+static void put_said(struct json *j, const struct said_one *s)
+{
+	json_open(j, '{');
+	json_put_i64(j, "generated_ms", s->generated_ms);
+	json_put_i64(j, "from_ms", s->from_ms);
+	json_put_i64(j, "step_ms", s->step_ms);
+	put_levels_of(j, "q10", s, 0);
+	put_levels_of(j, "q50", s, 1);
+	put_levels_of(j, "q90", s, 2);
+	json_close(j, '}');
+}
+
 // What earlier forecasts said, the newest first.
 static void put_previous(struct json *j, const struct said *said)
 {
 	json_key(j, "previous");
 	json_open(j, '[');
-	for (size_t i = said ? said->n : 0; i > 0; i--) {
-		const struct said_one *s = &said->one[i - 1];
-		json_open(j, '{');
-		json_put_i64(j, "generated_ms", s->generated_ms);
-		json_put_i64(j, "from_ms", s->from_ms);
-		json_put_i64(j, "step_ms", s->step_ms);
-		put_levels_of(j, "q10", s, 0);
-		put_levels_of(j, "q50", s, 1);
-		put_levels_of(j, "q90", s, 2);
-		json_close(j, '}');
-	}
+	for (size_t i = said ? said->n : 0; i > 0; i--)
+		put_said(j, &said->one[i - 1]);
 	json_close(j, ']');
+}
+
+// What was said at the time asked for; null if nothing is kept of it.
+static void put_then(struct api_call *a, const struct show_series *series)
+{
+	const struct show_sources *from = &a->core->sources;
+	struct said_one one;
+	json_key(a->j, "then");
+	if (!query_has(&a->query, PARAM_TO) || !from->forecast_then ||
+		from->forecast_then(from->arg, series, a->query.to_ms, &one) < 0) {
+		json_null(a->j);
+		return;
+	}
+	put_said(a->j, &one);
+	free(one.q);
 }
 
 static const char *why_of(const struct show_forecast *f)
@@ -122,6 +141,7 @@ int api_forecast(struct api_call *a)
 	json_put_text(a->j, "why", why_of(&f));
 	put_outlook(a->j, &f);
 	put_previous(a->j, f.said);
+	put_then(a, &series);
 	json_put_i64(a->j, "now_ms", a->now_ms);
 	json_close(a->j, '}');
 	return 0;

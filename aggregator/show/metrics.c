@@ -95,6 +95,7 @@ void metrics_write(struct show_core *c, int64_t now_ms, struct buf *out)
 	metrics_groups(c, now_ms, &p);
 	metrics_drains(c, now_ms, &p);
 	line(c, &p);
+	metrics_forecast(c, &p);
 	metrics_door(c, &p);
 	if (c->sources.metrics)
 		c->sources.metrics(c->sources.arg, &p);

@@ -11,6 +11,7 @@ enum { METRICS_MAX_HOOKS = 32 };
 
 void metrics_fleet(struct show_core *c, int64_t now_ms, struct prom *p);  // metrics_fleet.c
 void metrics_groups(struct show_core *c, int64_t now_ms, struct prom *p); // metrics_groups.c
+void metrics_forecast(struct show_core *c, struct prom *p);               // metrics_forecast.c
 void metrics_door(struct show_core *c, struct prom *p);                   // metrics_door.c
 void metrics_drains(struct show_core *c, int64_t now_ms, struct prom *p); // metrics_drains.c
 void metrics_process(int64_t started_ms, struct prom *p);                 // metrics_process.c

@@ -28,6 +28,7 @@ struct intake_counters;
 struct lane_counters;
 struct outlook;
 struct said;
+struct said_one;
 struct policy;
 struct prom;
 struct show;
@@ -65,6 +66,20 @@ struct show_forecast {
 	uint64_t scored;             // forecasts compared with the truth so far
 };
 enum show_horizon { SHOW_HOUR, SHOW_DAY, SHOW_MONTH, SHOW_HORIZON_COUNT };
+enum { SHOW_LEVELS = 9, SHOW_MEMBERS_MAX = 32 };
+struct show_forecast_stats { // all series of one horizon
+	uint64_t outlooks, gated, scored;
+	double mase, loss_ratio; // means over scored series; NAN: none
+	double pinball[SHOW_LEVELS], coverage[SHOW_LEVELS];
+	uint64_t alarms, rejected, full, refreshed, carried; // since the start
+	double fit_seconds, overdue_seconds;
+	struct {
+		char name[16];
+		double weight;
+		uint64_t in, idle;
+	} members[SHOW_MEMBERS_MAX];
+	size_t n_members;
+};
 struct show_series { // which forecast
 	const char *cluster;
 	enum entity_kind kind;
@@ -110,6 +125,10 @@ struct show_sources {
 	const struct lane_counters *data_lane, *urgent_lane;
 	// 0, or -ENOENT for a series that is not forecast at all.
 	int (*forecast)(void *arg, const struct show_series *series, struct show_forecast *ret);
+	void (*forecast_stats)(void *arg, enum show_horizon h, struct show_forecast_stats *ret);
+	// What was said at a time: q10, q50, q90. -ENOENT, -ENOMEM; free(ret->q).
+	int (*forecast_then)(
+		void *arg, const struct show_series *series, int64_t at_ms, struct said_one *ret);
 	// Newest first, at most limit; stops when on_entry returns nonzero.
 	int (*each_audit)(void *arg, size_t limit,
 		int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg);

@@ -344,6 +344,35 @@ static int on_forecast(void *arg, const struct show_series *series, struct show_
 	return 0;
 }
 
+static void on_forecast_stats(void *arg, enum show_horizon h, struct show_forecast_stats *ret)
+{
+	*ret = (struct show_forecast_stats){.outlooks = 3,
+		.gated = 1,
+		.scored = h == SHOW_HOUR ? 2 : 0,
+		.mase = h == SHOW_HOUR ? .8 : NAN,
+		.loss_ratio = h == SHOW_HOUR ? .7 : NAN,
+		.alarms = 4,
+		.rejected = 5,
+		.full = 6,
+		.fit_seconds = 1.5,
+		.n_members = 1};
+	for (int i = 0; i < SHOW_LEVELS; i++) {
+		ret->pinball[i] = h == SHOW_HOUR ? .1 : NAN;
+		ret->coverage[i] = h == SHOW_HOUR ? .1 * i : NAN;
+	}
+	text_copy(ret->members[0].name, sizeof(ret->members[0].name), "ets@log");
+	ret->members[0].weight = .25;
+	ret->members[0].idle = 1;
+}
+
+static int on_forecast_then(
+	void *arg, const struct show_series *series, int64_t at_ms, struct said_one *ret)
+{
+	if (at_ms < w.outlook->start_s * 1000 || series->horizon != SHOW_HOUR)
+		return -ENOENT;
+	return said_of(w.outlook, at_ms - 1000, ret);
+}
+
 static int on_audit(void *arg, size_t limit,
 	int (*on_entry)(void *on_arg, const struct show_audit_entry *e), void *on_arg)
 {
@@ -429,6 +458,8 @@ static int start(uint64_t port, struct why *why)
 		.store = w.store,
 		.status = &w.status,
 		.forecast = on_forecast,
+		.forecast_stats = on_forecast_stats,
+		.forecast_then = on_forecast_then,
 		.each_audit = on_audit,
 		.links = on_links,
 		.drains = on_drains,

@@ -201,6 +201,28 @@ def test_a_forecast_tells_what_earlier_ones_said(synthetic):
         assert all(a <= b <= c for a, b, c in zip(p["q10"], p["q50"], p["q90"]))
 
 
+def test_a_forecast_tells_what_was_said_at_a_time(synthetic):
+    group = synthetic.json("/api/v1/groups")["items"][0]
+    path = f"/api/v1/forecast?cluster={group['cluster']}&kind=group&name={group['group']}&horizon=hour"
+    f = synthetic.json(path)
+    assert f["then"] is None
+    at = f["generated_ms"] + 5000
+    then = synthetic.json(f"{path}&to={at}")["then"]
+    assert then["generated_ms"] == at - 1000 and len(then["q50"]) == len(f["values"])
+    assert synthetic.json(f"{path}&to=1000")["then"] is None
+
+
+def test_metrics_say_how_the_forecasts_did(synthetic):
+    body = synthetic.get("/metrics")[2].decode()
+    for line in ('petrel_forecast_mase_ratio{horizon="hour"} 0.8', 'petrel_forecast_loss_ratio{horizon="hour"} 0.7',
+                 'petrel_forecast_coverage_ratio{horizon="hour",level="0.5"} 0.4', 'petrel_forecast_naive_served{horizon="day"} 1',
+                 'petrel_forecast_member_weight_ratio{horizon="hour",member="ets@log"} 0.25',
+                 'petrel_forecast_drift_alarms_total{horizon="month"} 4', 'petrel_forecast_rejected_answers_total{horizon="hour"} 5',
+                 'petrel_forecast_fit_seconds_total{horizon="hour"} 1.5'):
+        assert f"\n{line}\n" in body, line
+    assert 'petrel_forecast_mase_ratio{horizon="day"}' not in body  # nothing scored: absent, not 0
+
+
 def test_series_lie_on_the_asked_grid(real):
     now = real.json("/api/v1/status")["now_ms"]
     path = "/api/v1/series?cluster=demo&kind=group&name=demo-web&metric=cpu_demand_high_millicores"

@@ -63,7 +63,9 @@ struct service {
 	uint64_t not_before_ns;
 	int64_t now_ms;
 	struct service_stats stats;
-	uint64_t cpu_us[SERVICE_HORIZON_COUNT];
+	struct totals {
+		uint64_t cpu_us, made[3], rejected, alarms;
+	} totals[SERVICE_HORIZON_COUNT];
 	void (*on_stopped)(void *arg);
 	void *on_stopped_arg;
 };
@@ -246,8 +248,19 @@ static void recall(struct service *s, struct series *e, enum service_horizon h)
 	struct slot *slot = &e->slots[h];
 	const struct remembered w = which(s, e, h);
 	(void)recall_scores(&w, s->now_ms, slot->state, &slot->own);
+	forecast_state_score(slot->state, &slot->score);
 	slot->said_ms = recall_said(&w, s->now_ms, &slot->said);
 	slot->kept_ms = s->now_ms;
+}
+
+static void count_run(struct totals *t, struct slot *slot)
+{
+	uint64_t alarms = slot->score.alarms;
+	forecast_state_score(slot->state, &slot->score);
+	t->alarms += slot->score.alarms - alarms;
+	t->made[slot->outlook->made]++;
+	if (slot->outlook->made != OUTLOOK_CARRIED) // else it was counted when it was made
+		t->rejected += slot->outlook->members_rejected;
 }
 
 static void keep(struct service *s, struct job *j)
@@ -266,7 +279,7 @@ static void keep(struct service *s, struct job *j)
 	outlook_free(slot->outlook);
 	slot->outlook = j->outlook;
 	slot->generated_ms = s->now_ms;
-	forecast_state_score(slot->state, &slot->score);
+	count_run(&s->totals[j->horizon], slot);
 	slot->why[0] = '\0';
 	slot->history_ms = (j->outlook->data_to_s - j->outlook->data_from_s) * 1000;
 	slot->scored_until_ms = j->outlook->start_s * 1000;
@@ -293,7 +306,7 @@ static void on_ran(uv_work_t *work, int status)
 	s->busy = false;
 	s->stats.runs++;
 	s->stats.cpu_us += j->cpu_ns / 1000;
-	s->cpu_us[j->horizon] += j->cpu_ns / 1000;
+	s->totals[j->horizon].cpu_us += j->cpu_ns / 1000;
 	bool first = !j->series->slots[j->horizon].outlook;
 	uint32_t share = first ? first_share_permille : s->options.budget_permille;
 	s->not_before_ns = uv_hrtime() + j->cpu_ns * (1000 - share) / share;
@@ -400,11 +413,6 @@ static int not_forecast(
 
 static void add_score(struct service_horizon_stats *to, const struct forecast_score *x)
 {
-	to->alarms += x->alarms;
-	to->full += x->full;
-	to->refreshed += x->refreshed;
-	to->carried += x->carried;
-	to->rejected += x->rejected;
 	if (!(x->steps > 0))
 		return;
 	to->scored++;
@@ -416,20 +424,45 @@ static void add_score(struct service_horizon_stats *to, const struct forecast_sc
 	}
 }
 
+static void add_members(struct service_horizon_stats *to, const struct outlook *o)
+{
+	for (size_t i = 0; i < o->n_members; i++) {
+		const struct outlook_member *from = &o->members[i];
+		size_t k = 0;
+		while (k < to->n_members && strcmp(to->members[k].name, from->name) != 0)
+			k++;
+		if (k == OUTLOOK_MEMBERS_MAX)
+			continue;
+		struct service_member *m = &to->members[k];
+		if (k == to->n_members) {
+			memcpy(m->name, from->name, sizeof(m->name));
+			to->n_members++;
+		}
+		m->weight += from->weight;
+		m->in += from->weight > 0;
+		m->idle += !(from->weight > 0);
+	}
+}
+
 void service_horizon_stats(
 	const struct service *s, enum service_horizon h, struct service_horizon_stats *ret)
 {
-	*ret = (struct service_horizon_stats){
-		.series = HASH_COUNT(s->series), .cpu_us = s->cpu_us[h]};
+	const struct totals *t = &s->totals[h];
+	*ret = (struct service_horizon_stats){.series = HASH_COUNT(s->series),
+		.cpu_us = t->cpu_us,
+		.alarms = t->alarms,
+		.full = t->made[OUTLOOK_FULL],
+		.refreshed = t->made[OUTLOOK_REFRESHED],
+		.carried = t->made[OUTLOOK_CARRIED],
+		.rejected = t->rejected};
 	for (const struct series *e = s->series; e; e = e->hh.next) {
 		const struct slot *slot = &e->slots[h];
-		struct forecast_score score;
-		ret->outlooks += slot->outlook != NULL;
-		ret->gated += slot->outlook && slot->outlook->gated;
-		if (!slot->state || (s->busy && s->job.state == slot->state))
-			continue; // the pool works on it
-		forecast_state_score(slot->state, &score);
-		add_score(ret, &score);
+		if (!slot->outlook)
+			continue;
+		ret->outlooks++;
+		ret->gated += slot->outlook->gated;
+		add_members(ret, slot->outlook);
+		add_score(ret, &slot->score);
 	}
 	double n = ret->scored ? (double)ret->scored : NAN;
 	ret->mase /= n;
@@ -438,6 +471,8 @@ void service_horizon_stats(
 		ret->pinball[i] /= n;
 		ret->coverage[i] /= n;
 	}
+	for (size_t k = 0; k < ret->n_members; k++)
+		ret->members[k].weight /= (double)ret->outlooks;
 }
 
 int service_get(struct service *s, const struct service_series *which, struct service_outlook *ret)

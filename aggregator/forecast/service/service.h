@@ -45,12 +45,21 @@ struct service_stats {
 	int64_t worst_age_ms; // oldest outlook that is overdue, 0 if none
 };
 
+struct service_member {
+	char name[16];
+	double weight;     // mean over the outlooks
+	uint64_t in, idle; // outlooks in which it has weight; in which it fell too far behind
+};
+
 // All series of one horizon together, each by its forecast_score; NAN while nothing is scored.
+// Counters are since the start.
 struct service_horizon_stats {
 	uint64_t series, outlooks, gated, scored;
 	double mase, loss_ratio; // means over series that have been scored
 	double pinball[QUANTILE_COUNT], coverage[QUANTILE_COUNT];
 	uint64_t alarms, full, refreshed, carried, rejected, cpu_us;
+	struct service_member members[OUTLOOK_MEMBERS_MAX];
+	size_t n_members;
 };
 
 struct service;

@@ -148,6 +148,24 @@ static void steady(struct rig *r, int minutes)
 	}
 }
 
+// What /metrics shows of them.
+static void check_stats(struct rig *r)
+{
+	struct service_horizon_stats h;
+	double weights = 0;
+	service_horizon_stats(r->service, SERVICE_HOUR, &h);
+	assert_int_equal(h.scored, 1);
+	assert_true(h.mase > 0 && h.loss_ratio > 0 && h.pinball[4] > 0 && h.cpu_us > 0);
+	assert_int_equal(h.full + h.refreshed + h.carried, 15);
+	for (int i = 1; i < QUANTILE_COUNT; i++)
+		assert_true(h.coverage[i] >= h.coverage[i - 1] && h.coverage[i] <= 1);
+	for (size_t k = 0; k < h.n_members; k++) {
+		weights += h.members[k].weight;
+		assert_int_equal(h.members[k].in + h.members[k].idle, 1);
+	}
+	assert_true(h.n_members > 2 && fabs(weights - 1) < 1e-6);
+}
+
 static void what_was_said_and_scored_survives_a_restart(void **state)
 {
 	char dir[] = "/tmp/petrel-service-XXXXXX", path[64], file[96];
@@ -170,6 +188,7 @@ static void what_was_said_and_scored_survives_a_restart(void **state)
 	struct forecast_score before = o.score;
 	uint64_t scored = o.scored, generation = o.outlook->generation;
 	assert_true(before.steps > 60 && scored > 60);
+	check_stats(&r);
 	stop(&r);
 
 	open_rig(&r, r.now_ms);
