@@ -77,6 +77,7 @@ void drains_synced(struct drains *ds, const char *cluster, int64_t now_ms)
 	for (const struct fleet_node *n = fleet_nodes(ds->o.fleet); n; n = n->hh.next)
 		if (strcmp(n->cluster, cluster) == 0)
 			drains_on_node(ds, n, now_ms);
+	drains_take_recalled(ds, cluster, now_ms);
 }
 
 // Drains that were over long ago, of nodes that are still there with the mark on.

@@ -33,11 +33,7 @@ static void free_tables(struct drains *ds)
 		HASH_DEL(ds->clusters, c);
 		free(c);
 	}
-	struct drain_recalled *r, *r_next;
-	HASH_ITER (hh, ds->recalled, r, r_next) {
-		HASH_DEL(ds->recalled, r);
-		free(r);
-	}
+	drains_forget_recalled(ds);
 	struct drain_zone_failure *z, *z_next;
 	HASH_ITER (hh, ds->failures, z, z_next) {
 		HASH_DEL(ds->failures, z);

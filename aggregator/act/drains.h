@@ -181,8 +181,9 @@ int drains_request(
 void drains_synced(struct drains *ds, const char *cluster, int64_t now_ms);
 // A node has changed: another replica may have begun to drain it. For fleet_watch.on_node.
 void drains_on_node(struct drains *ds, const struct fleet_node *n, int64_t now_ms);
-// What the journal of this replica still knows of calls, before the first drains_synced(); entries
-// newest first, as audit_tail() gives them.
+// What the journal of this replica still knows of calls, and of notices whose drains have not
+// ended (drains_synced() takes those again), before the first drains_synced(); entries newest
+// first, as audit_tail() gives them.
 void drains_recall(struct drains *ds, const char *kind, const char *id, const char *json);
 
 // Every 250 ms or so: time passes, the fleet has changed.

@@ -92,6 +92,13 @@ struct drain_recalled { // what the journal knows of a pod's eviction
 	UT_hash_handle hh;
 };
 
+struct drain_recalled_notice { // how a node stands by the journal
+	char node[NAME_MAX_BYTES];
+	struct notice notice;
+	bool over; // its drain has ended, or the notice was withdrawn
+	UT_hash_handle hh;
+};
+
 struct drain_zone_failure {
 	char key[NAME_MAX_BYTES + 32]; // scaling group "/" zone
 	int64_t at_ms;
@@ -113,6 +120,7 @@ struct drains {
 	struct drain_unplaced *unplaced;
 	size_t n_unplaced;
 	struct drain_recalled *recalled;
+	struct drain_recalled_notice *recalled_notices;
 	struct drain_zone_failure *failures;
 	struct call *queued, *in_flight;
 	struct entry *entries;
@@ -126,6 +134,10 @@ struct drains {
 	struct drains_stats stats;
 	struct buf text;
 };
+
+// drain_recall.c
+void drains_take_recalled(struct drains *ds, const char *cluster, int64_t now_ms);
+void drains_forget_recalled(struct drains *ds);
 
 // drains.c
 struct drains_cluster *drains_find_cluster(const struct drains *ds, const char *name);

@@ -295,11 +295,16 @@ static void told(struct run *r)
 
 // ---- what the watch tells
 
+static bool is_current(const struct run *r, const struct notice *n)
+{
+	return n->deadline_ms == (is_timed(n->kind) ? r->deadline_ms[n->kind] : 0);
+}
+
 // A good notice: it must be shown, or have been a moment ago.
 static void on_good_notice(struct run *r, const struct notice *n, bool awaited)
 {
 	bool shown = r->present && n->kind == events[r->event].kind;
-	bool current = n->deadline_ms == (is_timed(n->kind) ? r->deadline_ms[n->kind] : 0);
+	bool current = is_current(r, n);
 	if (!shown && ms_since(r->hidden_ns[n->kind]) > STALE_MS)
 		fail(r, "told though it is not shown", n);
 	else if (!current && n->deadline_ms != r->former_ms[n->kind])
@@ -317,7 +322,7 @@ static void on_notice(void *arg, const struct notice *n)
 			fail(r, "a guess at nothing", n);
 	} else if (!n->withdrawn) {
 		on_good_notice(r, n, awaited);
-	} else if (ours && r->present && ms_since(r->shown_ns) > STALE_MS) {
+	} else if (ours && r->present && is_current(r, n) && ms_since(r->shown_ns) > STALE_MS) {
 		fail(r, "withdrawn though it is shown", n);
 	} else if (awaited && r->step == STEP_GOES) {
 		told(r);

@@ -374,7 +374,8 @@ static void check(const struct world *w, uint64_t seed)
 		assert_int_equal(d->deadline_ms, begin_ms + 120000);
 }
 
-// One life after another until the deadline. The gap: how long nobody is there.
+// One life after another until the deadline. The gap: how long nobody is there. The same replica
+// has receipted the notices: nobody brings them again, only its journal has them.
 static unsigned run_world(uint64_t seed, bool same_replica, int64_t gap_ms)
 {
 	static struct world w;
@@ -387,8 +388,8 @@ static unsigned run_world(uint64_t seed, bool same_replica, int64_t gap_ms)
 		pass(&w, gap_ms);
 		boot(&w, same_replica);
 		for (unsigned i = 0; i < NODES; i++)
-			if (rng_below(&w.rng, 3) == 0)
-				send_notice(&w, i, begin_ms); // the agents repeat it
+			if (!same_replica && rng_below(&w.rng, 3) == 0)
+				send_notice(&w, i, begin_ms); // to this one it is new
 	}
 	pass(&w, begin_ms + 135000 - w.now_ms);
 	check(&w, seed);
