@@ -265,6 +265,9 @@ void drain_answer(struct drains *ds, struct call *c, const struct answer *a)
 	case CALL_STATE: answer_state(ds, c, a); break;
 	case CALL_HEARTBEAT: break; // comes again
 	case CALL_IN_SERVICE: answer_in_service(ds, c->drain, a); break;
+	case CALL_ASK:
+		c->drain->inner->pass_on_ms = a->r < 0 ? ds->now_ms + error_again_ms : 0;
+		break;
 	case CALL_CLOSE: // asked once more when it failed for a passing reason
 		c->drain->inner->marked = a->r < 0 && a->r != -ENOENT && a->r != -EACCES;
 		break;

@@ -26,6 +26,7 @@ static const struct {
 	[CALL_MARK] = {"mark", true},
 	[CALL_UNMARK] = {"unmark", true},
 	[CALL_CLOSE] = {"close", true},
+	[CALL_ASK] = {"ask", true},
 	[CALL_EVICT] = {"evict", true},
 	[CALL_DELETE] = {"delete", true},
 	[CALL_LAUNCH] = {"launch", true},
@@ -204,23 +205,29 @@ static void on_cloud(void *arg, int r, const struct why *why, const char *text)
 	answered(arg, &a);
 }
 
+static void print_mark(const struct call *c, const char *phase, bool cordoned, struct buf *out)
+{
+	const struct drain *d = c->drain;
+	struct drain_mark m = {.kind = d->kind,
+		.observed_ms = d->observed_ms,
+		.deadline_ms = d->deadline_ms,
+		.cordoned = cordoned,
+		.replacing = d->replacement.state != DRAIN_REPLACEMENT_NONE};
+	text_copy(m.phase, sizeof(m.phase), phase);
+	text_copy(m.id, sizeof(m.id), d->id);
+	text_copy(m.owner, sizeof(m.owner), c->ds->o.owner);
+	drain_mark_print(&m, out);
+}
+
 static void call_mark(const struct call *c, const struct kube_reply *reply)
 {
 	struct drain *d = c->drain;
 	const struct fleet_node *n = fleet_find_node(c->ds->o.fleet, d->cluster, d->node);
 	bool foreign = n && n->unschedulable && !d->inner->cordoned;
 	bool asked = d->kind == DRAIN_OPERATOR;
-	struct drain_mark m = {.kind = d->kind,
-		.phase = "evicting",
-		.observed_ms = d->observed_ms,
-		.deadline_ms = d->deadline_ms,
-		.cordoned = !foreign,
-		.replacing = d->replacement.state != DRAIN_REPLACEMENT_NONE};
 	autobuf text;
 	buf_init(&text, 1024);
-	text_copy(m.id, sizeof(m.id), d->id);
-	text_copy(m.owner, sizeof(m.owner), c->ds->o.owner);
-	drain_mark_print(&m, &text);
+	print_mark(c, "evicting", !foreign, &text);
 	d->inner->cordoned = !foreign;
 	const struct kube_node_change change = {
 		.cordon = foreign ? KUBE_CORDON_KEEP : KUBE_CORDON_SET,
@@ -231,6 +238,17 @@ static void call_mark(const struct call *c, const struct kube_reply *reply)
 		.annotations = {{DRAIN_ANNOTATION, text.data}}};
 	const struct kube *k = &d->inner->cluster->kube;
 	k->ops->change_node(k->self, d->node, &change, reply);
+}
+
+static void call_ask(const struct call *c, const struct kube_reply *reply)
+{
+	autobuf text;
+	buf_init(&text, 1024);
+	print_mark(c, DRAIN_MARK_ASKED, false, &text);
+	const struct kube_node_change change = {
+		.annotations = {{DRAIN_ANNOTATION, text.data}}, .request = true};
+	const struct kube *k = &c->drain->inner->cluster->kube;
+	k->ops->change_node(k->self, c->drain->node, &change, reply);
 }
 
 // Takes back what MARK did. A drain that a person asked for ends cordoned, as `kubectl drain` does.
@@ -292,6 +310,7 @@ static void call_kube(struct call *c)
 	case CALL_CLOSE: call_unmark(c, &reply); break;
 	case CALL_OUT_OF_SERVICE:
 	case CALL_IN_SERVICE: call_out_of_service(c, &reply); break;
+	case CALL_ASK: call_ask(c, &reply); break;
 	case CALL_TELL: call_tell(c, &reply); break;
 	default: call_pod(c, &reply); break;
 	}
@@ -351,8 +370,9 @@ static void refuse(struct call *c, const char *text)
 static void make_call(struct drains *ds, struct call *c, bool audited)
 {
 	DL_APPEND(ds->in_flight, c);
-	if (!drain_may_act(ds, c->drain)) {
-		refuse(c, "this replica does not lead any more");
+	bool leads = drain_may_act(ds, c->drain);
+	if (leads == (c->kind == CALL_ASK)) { // the leader needs to ask nobody
+		refuse(c, "this replica does not lead any more, or leads by now");
 	} else if (kinds[c->kind].audited && !audited && !drain_kind_forced(c->drain->kind)) {
 		refuse(c, "the audit file cannot be written: nothing voluntary is done");
 	} else {

@@ -25,28 +25,35 @@ static void take_over_id(struct drains *ds, struct drain *d, const struct drain_
 	drain_changed(ds, d);
 }
 
+static bool is_asked(const struct drain_mark *m)
+{
+	return strcmp(m->phase, DRAIN_MARK_ASKED) == 0;
+}
+
 static void resume(struct drains *ds, const struct fleet_node *n, const struct drain_mark *m)
 {
+	bool begun = !is_asked(m);
 	struct drain *d = drain_new(ds, n);
 	if (!d)
 		return;
 	text_copy(d->id, sizeof(d->id), m->id);
-	text_copy(d->source, sizeof(d->source), "watch");
+	text_copy(d->source, sizeof(d->source), begun ? "watch" : "operator");
 	d->kind = m->kind;
 	d->kinds = survived(m->deadline_ms, ds->now_ms) ? 0 : 1u << m->kind;
 	d->observed_ms = d->times.notice_ms = m->observed_ms;
 	d->times.seen_ms = ds->now_ms;
 	d->inner->deadlines[m->kind] = d->deadline_ms = m->deadline_ms;
-	d->inner->told = true; // by the predecessor
+	d->inner->told = begun; // by the predecessor
 	if (drain_start(ds, d, ds->now_ms) < 0)
 		return;
-	d->inner->marked = true;
+	d->inner->marked = begun;
 	d->inner->cordoned = m->cordoned;
 	d->inner->asked_before = m->replacing;
-	d->times.tainted_ms = ds->now_ms;
+	d->times.tainted_ms = begun ? ds->now_ms : 0;
 	if (drain_plan_again(ds, d, ds->now_ms) < 0)
 		return; // the next tick plans again
 	drain_observe(ds, d, ds->now_ms);
+	drain_tell_news(ds, d);
 	drain_advance(ds, d, ds->now_ms);
 }
 
@@ -61,7 +68,10 @@ void drains_on_node(struct drains *ds, const struct fleet_node *n, int64_t now_m
 	struct drain *d = drain_running_on(ds, n->cluster, n->name);
 	const struct drain *ended = drains_find(ds, m.id);
 	// a voluntary drain whose node was un-cordoned since is over: somebody wants the node
-	bool wanted = !drain_kind_forced(m.kind) && !n->unschedulable;
+	bool wanted = is_asked(&m) ? now_ms >= m.deadline_ms
+				   : !drain_kind_forced(m.kind) && !n->unschedulable;
+	if (d && is_asked(&m))
+		return; // it is being drained already, or we are who asks
 	if (d)
 		take_over_id(ds, d, &m);
 	else if (!ended && !wanted)
@@ -78,6 +88,39 @@ void drains_synced(struct drains *ds, const char *cluster, int64_t now_ms)
 		if (strcmp(n->cluster, cluster) == 0)
 			drains_on_node(ds, n, now_ms);
 	drains_take_recalled(ds, cluster, now_ms);
+}
+
+// --- while another replica leads --------------------------------------------------------------
+
+// The leader hears of it through the node: whichever replica a person asks, it is drained.
+static void pass_on(struct drains *ds, struct drain *d, int64_t now_ms)
+{
+	const int64_t answer_ms = 10000;
+	if (d->kind != DRAIN_OPERATOR || !d->inner->pass_on_ms || now_ms < d->inner->pass_on_ms ||
+		d->inner->marked || !d->inner->cluster)
+		return;
+	const struct call c = {.drain = d, .kind = CALL_ASK};
+	d->inner->pass_on_ms = now_ms + answer_ms;
+	drain_call(ds, &c);
+}
+
+// What the leader does is shown as far as the watch tells; where it has taken its mark off again,
+// the drain is over.
+void drain_follow(struct drains *ds, struct drain *d, int64_t now_ms)
+{
+	const struct fleet_node *n = fleet_find_node(ds->o.fleet, d->cluster, d->node);
+	pass_on(ds, d, now_ms);
+	if (!d->inner->marked || !n)
+		return;
+	d->inner->mark_seen |= n->drain != NULL;
+	if (d->inner->mark_seen && !n->drain)
+		drain_conclude(ds, d,
+			d->kinds == 0    ? DRAIN_WITHDRAWN
+			: d->n_left == 0 ? DRAIN_DONE
+					 : DRAIN_FAILED,
+			"the replica that leads has finished it");
+	else
+		drain_set_phase(ds, d, d->n_left > 0 ? DRAIN_EVICTING : DRAIN_FINISHING);
 }
 
 // Drains that were over long ago, of nodes that are still there with the mark on.

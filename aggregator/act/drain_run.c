@@ -52,8 +52,9 @@ static void observe_mark(struct drains *ds, struct drain *d, const struct fleet_
 	struct drain_mark m;
 	if (d->inner->marked || !n->drain || drain_mark_parse(n->drain, &m) < 0)
 		return;
-	if (strcmp(m.id, d->id) != 0)
-		return; // drains_on_node() has taken over its id, or it is of an older drain
+	if (strcmp(m.id, d->id) != 0 || strcmp(m.phase, DRAIN_MARK_ASKED) == 0)
+		return; // only asked for, or drains_on_node() has taken over its id, or it is of an
+			// older drain
 	d->inner->marked = true;
 	d->inner->cordoned = m.cordoned;
 	d->inner->asked_before = m.replacing && d->replacement.state == DRAIN_REPLACEMENT_NONE;
@@ -251,7 +252,11 @@ void drain_advance(struct drains *ds, struct drain *d, int64_t now_ms)
 		drain_advance_end(ds, d, now_ms);
 		return;
 	}
-	if (!drain_may_act(ds, d) || now_ms < d->inner->begin_ms)
+	if (!drain_may_act(ds, d)) {
+		drain_follow(ds, d, now_ms);
+		return;
+	}
+	if (now_ms < d->inner->begin_ms)
 		return;
 	bool may_evict = advance_mark(ds, d, now_ms);
 	drain_advance_replacement(ds, d, now_ms);

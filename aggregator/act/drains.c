@@ -479,6 +479,7 @@ static struct drain *requested(struct drains *ds, const struct drain_request *r,
 	d->kinds = 1u << DRAIN_OPERATOR;
 	d->deadline_ms = r->deadline_ms ? r->deadline_ms : now_ms + ds->o.policy.operator_ms;
 	d->inner->deadlines[DRAIN_OPERATOR] = d->deadline_ms;
+	d->inner->pass_on_ms = now_ms;
 	return d;
 }
 

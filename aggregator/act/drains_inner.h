@@ -34,6 +34,8 @@ struct drain_inner {
 	bool stands_back, replan, told, told_unaudited;
 	int64_t begin_ms, end_ms, delete_ms; // of the plan; delete_ms 0: never
 	int64_t replan_ms;                   // when a plan is due again, 0: not
+	int64_t pass_on_ms; // a follower was asked for it: when the leader is to be told; 0: not
+	bool mark_seen;     // by the watch, while another replica leads
 	int64_t heartbeat_ms, ask_state_ms, replacement_asked_ms;
 	int64_t in_service_ms; // when the out-of-service taint is to be taken off again, at the
 			       // earliest; 0: at once
@@ -51,6 +53,7 @@ enum call_kind {
 	CALL_MARK,
 	CALL_UNMARK,
 	CALL_CLOSE, // the annotation says that it is over
+	CALL_ASK,   // a follower leaves on the node, for the leader, what a person asked it for
 	CALL_EVICT,
 	CALL_DELETE,
 	CALL_LAUNCH,
@@ -147,6 +150,7 @@ int drain_start(struct drains *ds, struct drain *d, int64_t now_ms); // takes d,
 void drain_reopen(struct drains *ds, struct drain *d); // one that has ended, and been counted so
 
 // drain_resume.c
+void drain_follow(struct drains *ds, struct drain *d, int64_t now_ms); // another replica leads
 void drains_give_back_survivors(struct drains *ds, int64_t now_ms);
 
 // drain_view.c: everything decide_notice() wants to know, borrowed until the next call of it.

@@ -4,11 +4,14 @@
 //
 // {"v":1,"id":"…","kind":"SPOT_ITN","phase":"evicting","observed_ms":…,"deadline_ms":…,
 //  "owner":"…","cordoned":true,"replacing":true}
-// cordoned: it was Petrel that cordoned the node. replacing: a replacement may have been asked for.
-// What others write there is refused, never trusted.
+// phase "asked": nothing has been done yet; a person has asked a replica that does not lead, and
+// the leader reads it here. cordoned: it was Petrel that cordoned the node. replacing: a
+// replacement may have been asked for. What others write there is refused, never trusted.
 #pragma once
 
 #include "aggregator/act/drains.h"
+
+#define DRAIN_MARK_ASKED "asked"
 
 struct drain_mark {
 	char id[33];

@@ -49,6 +49,7 @@ struct call {
 	char *version; // what the patch was made for, NULL: any
 	char *stale;   // the version that met a conflict
 	unsigned tries;
+	bool request;
 	bool read; // asked the server for the node: newer than what the watch may say
 };
 
@@ -261,7 +262,7 @@ static void on_patched(void *arg, const struct kube_answer *a)
 	struct why why = {0};
 	int64_t retry_ms;
 	int r = kube_answer_judge(a, &why, &retry_ms);
-	if (r == -EDEADLK && k->tries < MAX_TRIES) {
+	if (r == -EDEADLK && k->tries < MAX_TRIES && !k->request) {
 		free(k->stale);
 		k->stale = k->version;
 		k->version = NULL;
@@ -286,9 +287,10 @@ static void patch(struct call *k, const struct mirror_node *n)
 	buf_init(&body, MAX_BODY_BYTES);
 	buf_init(&path, 2 * NAME_MAX_BYTES);
 	buf_printf(&path, "/api/v1/nodes/%s?fieldManager=petrel", k->node);
-	if (k->taint.key && !k->version)
+	bool versioned = k->taint.key || k->request;
+	if (versioned && !k->version)
 		k->version = strdup(n->version);
-	if ((k->taint.key && !k->version) || put_patch(k, n, &body) < 0 || buf_failed(&path)) {
+	if ((versioned && !k->version) || put_patch(k, n, &body) < 0 || buf_failed(&path)) {
 		fail_soon(k, -EINVAL, WHY_BUG, "the node's taints cannot be written");
 		return;
 	}
@@ -300,7 +302,7 @@ static void patch(struct call *k, const struct mirror_node *n)
 		.content_type = "application/merge-patch+json",
 		.body = body.data,
 		.body_len = body.len,
-		.gated = true,
+		.gated = !k->request,
 		.again = k->stale != NULL,
 		.on_done = on_patched};
 	start(k, &o);
@@ -367,8 +369,9 @@ static const struct mirror_node *watched(const struct call *k)
 
 static void change(struct call *k)
 {
-	const struct mirror_node *n = k->taint.key ? watched(k) : NULL;
-	if (!k->taint.key || n) {
+	bool versioned = k->taint.key || k->request;
+	const struct mirror_node *n = versioned ? watched(k) : NULL;
+	if (!versioned || n) {
 		if (n)
 			text_copy(k->uid, sizeof(k->uid), n->node.uid);
 		patch(k, n);
@@ -400,6 +403,7 @@ static void change_node(
 	if (!k)
 		return; // without memory for a call there is none for its end
 	k->cordon = n->cordon;
+	k->request = n->request;
 	bool ok = copy_text(&k->node, node) && copy_text(&k->taint.key, n->taint_key) &&
 		  copy_text(&k->taint.value, n->taint_value) &&
 		  copy_text(&k->effect, n->taint_key ? n->taint_effect : NULL) &&

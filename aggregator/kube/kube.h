@@ -120,6 +120,9 @@ struct kube_node_change { // all in one patch that loses nobody else's change
 							    // the taint with this key comes off
 	struct kube_pair labels[2];                         // NULL key: unused
 	struct kube_pair annotations[2];                    // NULL key: unused
+	// For the leader to read, by a replica that does not lead: the gate lets it pass, and it is
+	// written only if nobody has changed the node meanwhile (else -EIO WHY_RETRY).
+	bool request;
 };
 
 struct kube_pod_ref {

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import statistics
+import subprocess
 import threading
 import time
 
@@ -16,6 +17,7 @@ from cluster.kube import MERGE
 from cluster.proxy import Proxy
 from conftest import LONG, World, give_rights
 from petrel import ACCOUNT, Aggregator
+from programs import BUILD
 
 KILLS = int(os.environ.get("PETREL_E2E_KILLS", "200" if LONG else "20"))
 
@@ -148,6 +150,22 @@ def pair(breakable, tmp_path):
     yield p
     for a in p.both:
         a.__exit__(None)
+
+
+def test_a_drain_can_be_asked_of_any_replica(breakable, place, pair):
+    """The follower is asked; the leader drains, under the id that the follower has answered, and both tell the end."""
+    nodes = place.add_nodes(2)
+    place.deploy("held", 3, on=nodes[0], grace=2)
+    leader = pair.leader()
+    other = next(a for a in pair.both if a is not leader)
+    asked = subprocess.run([BUILD / "petrel", "drain", nodes[0], "--deadline", "60s", "-o", "json", "--server", f"http://127.0.0.1:{other.http}"],
+                           capture_output=True, text=True, check=False)
+    assert asked.returncode == 0, asked.stderr
+    done = leader.until(nodes[0], ("done",), 40)
+    assert done["id"] == json.loads(asked.stdout)["id"] and done["kind"] == "OPERATOR"
+    assert other.until(nodes[0], ("done",), 10)["id"] == done["id"]
+    node = place.node(nodes[0])
+    assert node["spec"]["unschedulable"] and "petrel.dev/drain" not in node["metadata"].get("annotations", {})
 
 
 def deadline_on(world, node):

@@ -100,6 +100,8 @@ static inline void rig_change(void *self, const char *node, const struct kube_no
 	const char *kind = drain ? "mark" : c->cordon == KUBE_CORDON_KEEP ? "close" : "unmark";
 	if (!drain && rig_announced(self, "unmark", node))
 		kind = "unmark";
+	if (c->request)
+		kind = "ask";
 	if (c->taint_key && strstr(c->taint_key, "out-of-service"))
 		kind = "out-of-service";
 	struct rig_call *o = rig_open(self, kind, node);
@@ -220,14 +222,14 @@ static inline void rig_node(struct rig *r, const char *name)
 
 static inline void rig_take_effect(struct rig *r, const struct rig_call *c)
 {
-	bool mark = strcmp(c->kind, "mark") == 0;
+	bool mark = strcmp(c->kind, "mark") == 0, ask = strcmp(c->kind, "ask") == 0;
 	if (strcmp(c->kind, "evict") == 0 || strcmp(c->kind, "delete") == 0)
 		r->accepted++;
-	if (!mark && strcmp(c->kind, "unmark") != 0 && strcmp(c->kind, "close") != 0)
+	if (!mark && !ask && strcmp(c->kind, "unmark") != 0 && strcmp(c->kind, "close") != 0)
 		return;
 	if (c->cordon != KUBE_CORDON_KEEP)
 		r->cordoned = c->cordon == KUBE_CORDON_SET;
-	r->tainted = mark;
+	r->tainted = ask ? r->tainted : mark;
 	snprintf(r->annotation, sizeof(r->annotation), "%s", c->drain);
 	rig_node(r, c->what);
 }
