@@ -77,7 +77,8 @@ static void on_notice(
 	void *arg, const struct notice *n, const struct queue_extra *extra, struct queue_ack *ack)
 {
 	struct aws_door *a = arg;
-	int r = a->doors.on_notice(a->doors.arg, n);
+	const struct drain_hook hook = {extra->scaling_group, extra->hook, extra->token};
+	int r = a->doors.on_notice(a->doors.arg, n, extra->hook[0] ? &hook : NULL);
 	struct taken *t = r == 0 ? malloc(sizeof(*t)) : NULL;
 	if (!t) {
 		queue_verdict(a->queue, ack, r == -ENOENT ? QUEUE_FOREIGN : QUEUE_LATER);
@@ -90,7 +91,7 @@ static void on_notice(
 static void on_vanished(void *arg, const struct notice *n)
 {
 	struct aws_door *a = arg;
-	a->doors.on_notice(a->doors.arg, n);
+	a->doors.on_notice(a->doors.arg, n, NULL);
 }
 
 static const struct cloud *cloud_of(void *arg, const char *cluster)

@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include "aggregator/act/drains.h"
 #include "aggregator/cloud/cloud.h"
 #include "aggregator/config.h"
 #include "aggregator/fleet/fleet.h"
@@ -18,8 +19,8 @@
 struct aws_door;
 struct aws_door_doors {
 	struct fleet *fleet;
-	// 0: taken. -ENOENT: no node of ours has this instance. Else: not now.
-	int (*on_notice)(void *arg, const struct notice *n);
+	// 0: taken. -ENOENT: no node of ours has this instance. Else: not now. hook NULL: none.
+	int (*on_notice)(void *arg, const struct notice *n, const struct drain_hook *hook);
 	void *arg;
 };
 int aws_door_start(struct aws_door **ret, uv_loop_t *loop, const struct aws_door_doors *doors,

@@ -281,15 +281,28 @@ static void on_node(void *arg, const struct fleet_node *n)
 		interruption_node(i, n);
 }
 
-// A notice of the queue, or of an instance that has vanished: what names no node of ours is not
-// ours.
-static int on_cloud_notice(void *arg, const struct notice *n)
+// The queue knows only the instance: the node's name is the watch's, never a DNS name.
+static void name_node(const struct interruption *i, struct notice *n)
+{
+	for (const struct fleet_node *f = fleet_nodes(i->doors.fleet); f && !n->node[0];
+		f = f->hh.next)
+		if (f->state != NODE_GONE && strcmp(f->instance_id, n->instance_id) == 0 &&
+			strcmp(f->cluster, n->cluster) == 0)
+			text_copy(n->node, sizeof(n->node), f->name);
+}
+
+// A notice of the queue, or of an instance that has vanished.
+static int on_cloud_notice(void *arg, const struct notice *n, const struct drain_hook *hook)
 {
 	struct interruption *i = arg;
-	log_event(LOG_WARN, EV_NOTICE, "an interruption notice has come by way of AWS",
-		LOG_TEXT("cluster", n->cluster), LOG_TEXT("instance", n->instance_id),
-		LOG_TEXT("kind", notice_kind_name(n->kind)), LOG_TEXT("source", n->source));
-	return i->drains ? drains_notice(i->drains, n, clock_wall_ms(), NULL) : -EAGAIN;
+	struct notice named = *n;
+	if (!i->drains)
+		return -EAGAIN;
+	name_node(i, &named);
+	int r = i->doors.on_notice(i->doors.arg, &named, clock_wall_ms());
+	if (r == 0 && hook)
+		drains_hook(i->drains, &named, hook);
+	return r;
 }
 
 static int open_aws(struct interruption *i, uv_loop_t *loop, struct cloud *ret, struct why *why)
@@ -333,9 +346,11 @@ int interruption_demo(struct interruption *i, struct demo *demo)
 
 // --- what reaches the drains --------------------------------------------------------------------
 
-void interruption_notice(struct interruption *i, const struct notice *n, int64_t now_ms)
+int interruption_notice(struct interruption *i, const struct notice *n, int64_t now_ms)
 {
 	int r = drains_notice(i->drains, n, now_ms, NULL);
+	if (r == -ENOENT && strcmp(n->source, "queue") == 0)
+		return r; // most likely another cluster's: counted there
 	if (r < 0 && r != -ENOENT)
 		log_event(LOG_ERROR, EV_DRAIN, "a notice could not be taken",
 			LOG_TEXT("node", n->node), LOG_TEXT("error", strerror(-r)));
@@ -343,6 +358,7 @@ void interruption_notice(struct interruption *i, const struct notice *n, int64_t
 		log_event(LOG_WARN, EV_DRAIN, "a notice for a node that is not known yet, waiting",
 			LOG_TEXT("cluster", n->cluster), LOG_TEXT("node", n->node),
 			LOG_TEXT("instance", n->instance_id));
+	return r;
 }
 
 void interruption_node(struct interruption *i, const struct fleet_node *n)

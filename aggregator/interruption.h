@@ -19,6 +19,9 @@ struct demo;
 struct interruption;
 struct interruption_doors {
 	void (*on_drain)(void *arg, const struct drain *d, int64_t now_ms); // has changed
+	// A notice that has come by way of AWS goes the way of the agents': the line calls
+	// interruption_notice() with it and gives back what that says.
+	int (*on_notice)(void *arg, const struct notice *n, int64_t now_ms);
 	void *arg;
 	struct fleet *fleet;
 	struct audit *audit;
@@ -32,7 +35,8 @@ int interruption_watch(struct interruption *i, uv_loop_t *loop, struct why *why)
 // The demo's cluster can be drained from now on; the demo outlives the interruption.
 int interruption_demo(struct interruption *i, struct demo *demo);
 
-void interruption_notice(struct interruption *i, const struct notice *n, int64_t now_ms);
+// 0: taken. -ENOENT: its node is not known (yet). Else it could not be taken, and was logged.
+int interruption_notice(struct interruption *i, const struct notice *n, int64_t now_ms);
 void interruption_node(struct interruption *i, const struct fleet_node *n); // of a watch
 struct drains *interruption_drains(struct interruption *i);
 size_t interruption_links(const struct interruption *i, struct show_link ret[SHOW_MAX_LINKS]);

@@ -110,16 +110,23 @@ static int on_sample(void *arg, const struct sample *s, int64_t now_ms)
 	return 0;
 }
 
-static int on_notice(void *arg, const struct notice *n, int64_t now_ms)
+// The one door for all: of agents, of the queue, of instances that vanished, of the demo.
+static int take_notice(void *arg, const struct notice *n, int64_t now_ms)
 {
 	struct line *l = arg;
 	log_event(LOG_WARN, EV_NOTICE, "an interruption notice has arrived",
 		LOG_TEXT("cluster", n->cluster), LOG_TEXT("node", n->node),
-		LOG_TEXT("kind", notice_kind_name(n->kind)),
+		LOG_TEXT("instance", n->instance_id), LOG_TEXT("kind", notice_kind_name(n->kind)),
+		LOG_TEXT("source", n->source),
 		LOG_NUM("left_ms", n->deadline_ms ? n->deadline_ms - now_ms : -1));
 	feed_notice(l->feed, n, clock_mono_ns());
-	interruption_notice(l->interruption, n, now_ms); // at once: its deadline runs
-	return 0;
+	return interruption_notice(l->interruption, n, now_ms); // at once: its deadline runs
+}
+
+static int on_notice(void *arg, const struct notice *n, int64_t now_ms)
+{
+	take_notice(arg, n, now_ms);
+	return 0; // receipted: what cannot be placed yet is kept
 }
 
 static int on_message(
@@ -314,7 +321,8 @@ static int open_kept(struct line *l, struct why *why)
 		r = service_new(&l->service, l->loop, l->store, &service);
 	if (r == 0)
 		r = open_audit(l, why);
-	const struct interruption_doors drains = {.fleet = l->fleet, .audit = l->audit};
+	const struct interruption_doors drains = {
+		.on_notice = take_notice, .arg = l, .fleet = l->fleet, .audit = l->audit};
 	if (r == 0)
 		r = interruption_start(&l->interruption, l->loop, &drains, c, why);
 	return r;

@@ -222,6 +222,20 @@ static void answer_again(struct drains *ds, struct drain_act *act, const struct 
 	}
 }
 
+// A token that is not the action's (any more): the instance is enough to find it.
+static void answer_hook(
+	struct drains *ds, struct drain *d, struct drain_act *act, const struct answer *a)
+{
+	bool other = a->r == -ENOENT && d->inner->hook_token[0];
+	if (!other) {
+		answer_again(ds, act, a);
+		return;
+	}
+	d->inner->hook_token[0] = 0;
+	act->state = DRAIN_STEP_PLANNED;
+	act->again_ms = ds->now_ms;
+}
+
 static void answer_unmark(
 	struct drains *ds, struct drain *d, struct drain_act *act, const struct answer *a)
 {
@@ -249,6 +263,7 @@ static void answer_act(struct drains *ds, struct call *c, const struct answer *a
 	case CALL_MARK: answer_mark(ds, c->drain, act, a); break;
 	case CALL_UNMARK: answer_unmark(ds, c->drain, act, a); break;
 	case CALL_BALANCERS: answer_balancers(ds, act, a); break;
+	case CALL_COMPLETE: answer_hook(ds, c->drain, act, a); break;
 	case CALL_TERMINATE: answer_terminate(ds, c->drain, act, a); break;
 	default: answer_again(ds, act, a); break;
 	}
@@ -263,7 +278,10 @@ void drain_answer(struct drains *ds, struct call *c, const struct answer *a)
 	case CALL_LAUNCH:
 	case CALL_DESIRED: drain_answer_replacement(ds, c, a); break;
 	case CALL_STATE: answer_state(ds, c, a); break;
-	case CALL_HEARTBEAT: break; // comes again
+	case CALL_HEARTBEAT: // comes again
+		if (a->r == -ENOENT)
+			c->drain->inner->hook_token[0] = 0;
+		break;
 	case CALL_IN_SERVICE: answer_in_service(ds, c->drain, a); break;
 	case CALL_ASK:
 		c->drain->inner->pass_on_ms = a->r < 0 ? ds->now_ms + error_again_ms : 0;

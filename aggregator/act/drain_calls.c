@@ -333,7 +333,15 @@ static void call_cloud(struct call *c)
 	const struct cloud *cloud = &d->inner->cluster->cloud;
 	const struct cloud_reply reply = {.on_done = on_cloud, .arg = c};
 	const struct fleet_group *g = fleet_find_group(c->ds->o.fleet, d->cluster, d->group);
-	const char *group = g ? g->scaling_group : "", *hook = g ? g->terminate_hook : "";
+	const struct drain_inner *in = d->inner;
+	const struct cloud_hook hook = {.scaling_group = in->hook[0] ? in->hook_group
+							 : g         ? g->scaling_group
+								     : "",
+		.hook = in->hook[0] ? in->hook
+			: g         ? g->terminate_hook
+				    : "",
+		.instance_id = d->instance,
+		.token = in->hook_token};
 	const struct drain_step *s;
 	switch (c->kind) {
 	case CALL_LAUNCH: call_launch(c, &reply); break;
@@ -342,12 +350,8 @@ static void call_cloud(struct call *c)
 		cloud->ops->set_desired(cloud->self, s->scaling_group, s->desired, &reply);
 		break;
 	case CALL_TERMINATE: cloud->ops->terminate(cloud->self, d->instance, true, &reply); break;
-	case CALL_COMPLETE:
-		cloud->ops->lifecycle_complete(cloud->self, group, hook, d->instance, &reply);
-		break;
-	case CALL_HEARTBEAT:
-		cloud->ops->lifecycle_heartbeat(cloud->self, group, hook, d->instance, &reply);
-		break;
+	case CALL_COMPLETE: cloud->ops->lifecycle_complete(cloud->self, &hook, &reply); break;
+	case CALL_HEARTBEAT: cloud->ops->lifecycle_heartbeat(cloud->self, &hook, &reply); break;
 	case CALL_BALANCERS: cloud->ops->load_balancers(cloud->self, d->instance, &reply); break;
 	default: cloud->ops->instance_state(cloud->self, d->instance, &reply); break;
 	}

@@ -138,8 +138,9 @@ static void advance_finish(struct drains *ds, struct drain *d, int64_t now_ms)
 static void beat(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	const struct fleet_group *g = fleet_find_group(ds->o.fleet, d->cluster, d->group);
-	if (!(d->kinds & 1u << DRAIN_ASG_LIFECYCLE) || !has_cloud(d) || !g ||
-		!g->terminate_hook[0] || d->n_left == 0 || d->inner->node_gone)
+	bool hook = d->inner->hook[0] || (g && g->terminate_hook[0]);
+	if (!(d->kinds & 1u << DRAIN_ASG_LIFECYCLE) || !has_cloud(d) || !hook || d->n_left == 0 ||
+		d->inner->node_gone)
 		return;
 	if (!d->inner->heartbeat_ms)
 		d->inner->heartbeat_ms = now_ms + heartbeat_ms;

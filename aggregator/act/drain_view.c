@@ -142,10 +142,14 @@ static void see_group(struct drains *ds, const struct drain *d, struct drain_vie
 	v->replacement_failed = d->replacement.state == DRAIN_REPLACEMENT_FAILED;
 	if (d->kind == DRAIN_REBALANCE_RECOMMENDATION)
 		v->replaced_this_hour = replaced_this_hour(ds, d);
-	if (!g || !d->inner->cluster || !d->inner->cluster->cloud.ops)
+	if (!d->inner->cluster || !d->inner->cluster->cloud.ops)
+		return;
+	v->hook = d->inner->hook;
+	if (!g)
 		return;
 	v->scaling_group = g->scaling_group;
-	v->hook = g->terminate_hook;
+	if (!v->hook[0])
+		v->hook = g->terminate_hook;
 	v->group_desired = g->desired;
 	v->group_max = g->max;
 	see_zones(ds, g, v);

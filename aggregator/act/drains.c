@@ -441,6 +441,19 @@ int drains_notice(
 	return r;
 }
 
+void drains_hook(struct drains *ds, const struct notice *n, const struct drain_hook *h)
+{
+	const struct fleet_node *f = node_of(ds, n);
+	struct drain *d = f ? drain_running_on(ds, f->cluster, f->name) : NULL;
+	struct drain_inner *in = d ? d->inner : NULL;
+	if (!in || !h->name[0] || strcmp(in->hook_token, h->token) == 0)
+		return;
+	text_copy(in->hook, sizeof(in->hook), h->name);
+	text_copy(in->hook_group, sizeof(in->hook_group), h->scaling_group);
+	text_copy(in->hook_token, sizeof(in->hook_token), h->token);
+	in->replan = true; // its completion is a step
+}
+
 // Notices whose node is known by now.
 static void place_late(struct drains *ds, int64_t now_ms)
 {

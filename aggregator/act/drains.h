@@ -168,6 +168,12 @@ int drains_cluster(
 int drains_notice(
 	struct drains *ds, const struct notice *n, int64_t now_ms, const struct drain **ret);
 
+struct drain_hook { // what the event of a lifecycle hook says of it
+	const char *scaling_group, *name, *token;
+};
+// After drains_notice() of it: its drain keeps that action alive and completes it.
+void drains_hook(struct drains *ds, const struct notice *n, const struct drain_hook *h);
+
 struct drain_request { // of a person
 	const char *cluster, *node;
 	int64_t deadline_ms; // 0: by policy

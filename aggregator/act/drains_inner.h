@@ -34,6 +34,8 @@ struct drain_inner {
 	bool stands_back, replan, told, told_unaudited;
 	int64_t begin_ms, end_ms, delete_ms; // of the plan; delete_ms 0: never
 	int64_t replan_ms;                   // when a plan is due again, 0: not
+	// as the event told them, "" if none did: else those of the node group
+	char hook[256], hook_group[256], hook_token[64];
 	int64_t pass_on_ms; // a follower was asked for it: when the leader is to be told; 0: not
 	bool mark_seen;     // by the watch, while another replica leads
 	int64_t heartbeat_ms, ask_state_ms, replacement_asked_ms;

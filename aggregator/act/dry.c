@@ -136,8 +136,7 @@ static void terminate_instance(void *self, const char *instance_id, bool decreme
 	owe_cloud(self, reply, "");
 }
 
-static void lifecycle(void *self, const char *scaling_group, const char *hook,
-	const char *instance_id, const struct cloud_reply *reply)
+static void lifecycle(void *self, const struct cloud_hook *h, const struct cloud_reply *reply)
 {
 	owe_cloud(self, reply, "");
 }

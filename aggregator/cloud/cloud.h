@@ -44,6 +44,11 @@ struct cloud_launch { // one more node, in this zone
 	const char *token; // idempotency: at most 64 characters
 };
 
+struct cloud_hook { // the lifecycle action of an instance that its scaling group is ending
+	const char *scaling_group, *hook, *instance_id;
+	const char *token; // of the event that told it; "": found by the instance alone
+};
+
 enum cloud_instance_state { // of EC2
 	CLOUD_INSTANCE_UNKNOWN,
 	CLOUD_INSTANCE_PENDING,
@@ -63,11 +68,12 @@ struct cloud_ops {
 	// TerminateInstanceInAutoScalingGroup; never repeated blindly after a time-out.
 	void (*terminate)(void *self, const char *instance_id, bool decrement_desired,
 		const struct cloud_reply *reply);
-	// RecordLifecycleActionHeartbeat and CompleteLifecycleAction CONTINUE.
-	void (*lifecycle_heartbeat)(void *self, const char *scaling_group, const char *hook,
-		const char *instance_id, const struct cloud_reply *reply);
-	void (*lifecycle_complete)(void *self, const char *scaling_group, const char *hook,
-		const char *instance_id, const struct cloud_reply *reply);
+	// RecordLifecycleActionHeartbeat and CompleteLifecycleAction CONTINUE. -ENOENT: no such
+	// action (any more), or another token than this one.
+	void (*lifecycle_heartbeat)(
+		void *self, const struct cloud_hook *h, const struct cloud_reply *reply);
+	void (*lifecycle_complete)(
+		void *self, const struct cloud_hook *h, const struct cloud_reply *reply);
 	// text: enum cloud_instance_state's EC2 name ("running", "terminated", …)
 	void (*instance_state)(
 		void *self, const char *instance_id, const struct cloud_reply *reply);

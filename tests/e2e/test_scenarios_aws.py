@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interruptions with AWS behind them: replacements, lifecycle hooks, the event queue, instances that vanish."""
+import contextlib
 import json
+import pathlib
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
+from cluster.cluster import free_ports
 from cluster.kube import node
 from petrel import ACCOUNT, CLUSTER, Aggregator
 from programs import ROOT
@@ -111,10 +117,27 @@ def test_without_capacity_in_a_zone_the_next_one_is_asked(cluster, tmp_path, aws
         a.until(victim, ("done",), 100)
 
 
+@contextlib.contextmanager
+def heard(url, topic):
+    """The file into which nngcat writes what the debug feed says of this topic; None where nngcat is missing."""
+    if not shutil.which("nngcat"):
+        yield None
+        return
+    with tempfile.NamedTemporaryFile() as out:
+        listener = subprocess.Popen(["nngcat", "--sub", "--dial", url, "--subscribe", topic, "--raw"], stdout=out, stdin=subprocess.DEVNULL)
+        try:
+            yield pathlib.Path(out.name)
+        finally:
+            listener.kill()
+            listener.wait()
+
+
 def test_a_notice_of_the_queue_drains_and_is_deleted_after_it(cluster, tmp_path, aws, fleet, world):
     victim = next(iter(fleet.nodes))
     url = aws.url + aws.queue("petrel")["path"]
-    with start(cluster, tmp_path, **{"aws.queue": url, "drain.replace": "no"}) as a:
+    (port,) = free_ports(1, "127.0.0.1")
+    feed = f"tcp://127.0.0.1:{port}"
+    with start(cluster, tmp_path, **{"aws.queue": url, "drain.replace": "no", "feed.url": feed}) as a, heard(feed, f"notice.{CLUSTER}.{victim}") as lines:
         cluster.poll(a.leads, 20, "it leads")
         began = time.time()
         aws.interrupt(fleet.nodes[victim])
@@ -124,6 +147,8 @@ def test_a_notice_of_the_queue_drains_and_is_deleted_after_it(cluster, tmp_path,
         a.until(victim, ("done",), 100)
         cluster.poll(lambda: "1 of other clusters" in links(a)["queue"]["text"], 20, "the foreign event is told apart")
         cluster.poll(lambda: aws.queue_state("petrel")["messages"] == [], 20, "both messages are deleted")
+        if lines is not None:  # it came by the same door as an agent's, with the node's name
+            cluster.poll(lambda: '"source":"queue"' in lines.read_text(encoding="utf-8"), 5, "the debug feed tells it")
         a.verify_audit()
 
 
@@ -153,4 +178,5 @@ def test_a_life_cycle_hook_is_heard_drained_and_completed(cluster, tmp_path, aws
         leaving = cluster.poll(lambda: next((n for n in fleet.nodes if member(n) == "Terminating:Wait"), None), 30, "one waits for its hook")
         a.until(leaving, ("done",), 100)
         cluster.poll(lambda: not member(leaving).startswith("Terminating:W"), 20, "the hook is completed")
-        assert "CompleteLifecycleAction" in [r["operation"] for r in aws.requests()]
+        completed = [r for r in aws.requests() if r["operation"] == "CompleteLifecycleAction"]
+        assert completed[-1]["params"]["LifecycleActionToken"], "by the token of the message"

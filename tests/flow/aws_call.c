@@ -4,7 +4,8 @@
 //
 //     aws-call CLUSTER OPERATION [ARGUMENT…]
 //     groups [TIMES] | identity | launch GROUP ZONE TOKEN | desired GROUP N | terminate ID
-//     [decrement] heartbeat GROUP HOOK ID | complete GROUP HOOK ID | state ID | balancers ID
+//     [decrement] heartbeat GROUP HOOK ID [TOKEN] | complete GROUP HOOK ID [TOKEN] | state ID |
+//     balancers ID
 #include "aggregator/cloud/aws/aws.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
@@ -105,14 +106,18 @@ static bool ask_group(const struct cloud *c, int argc, char **argv)
 {
 	const char *op = argv[2];
 	uint64_t n;
+	const struct cloud_hook hook = {.scaling_group = argv[3],
+		.hook = argc > 4 ? argv[4] : "",
+		.instance_id = argc > 5 ? argv[5] : "",
+		.token = argc > 6 ? argv[6] : ""};
 	if (!strcmp(op, "desired") && argc == 5 && text_to_u64(argv[4], &n) == 0)
 		c->ops->set_desired(c->self, argv[3], (uint32_t)n, &reply);
 	else if (!strcmp(op, "launch") && argc == 6)
 		c->ops->launch(c->self, &(struct cloud_launch){argv[3], argv[4], argv[5]}, &reply);
-	else if (!strcmp(op, "heartbeat") && argc == 6)
-		c->ops->lifecycle_heartbeat(c->self, argv[3], argv[4], argv[5], &reply);
-	else if (!strcmp(op, "complete") && argc == 6)
-		c->ops->lifecycle_complete(c->self, argv[3], argv[4], argv[5], &reply);
+	else if (!strcmp(op, "heartbeat") && argc >= 6)
+		c->ops->lifecycle_heartbeat(c->self, &hook, &reply);
+	else if (!strcmp(op, "complete") && argc >= 6)
+		c->ops->lifecycle_complete(c->self, &hook, &reply);
 	else
 		return false;
 	return true;

@@ -60,6 +60,19 @@ def test_a_hook_is_kept_alive_and_completed(aws, spot):
     assert node not in members(aws, spot)
 
 
+def test_a_hook_is_completed_by_its_token(aws, spot):
+    node = spot["instances"][0]
+    call(aws, "terminate", node, "decrement")
+    aws.advance(1)
+    assert "over" in call(aws, "complete", spot["group"], "drain", node, "00000000-0000-0000-0000-000000000000", code=1)[0]["why"]
+    token = members(aws, spot)[node]["token"]
+    call(aws, "heartbeat", spot["group"], "drain", node, token)
+    call(aws, "complete", spot["group"], "drain", node, token)
+    assert aws.requests("CompleteLifecycleAction")[-1]["params"]["LifecycleActionToken"] == token
+    aws.advance(30)
+    assert node not in members(aws, spot)
+
+
 @pytest.mark.parametrize("kind", ["throttle", "unavailable", "reset", "truncate"])
 def test_a_fault_or_two_are_survived(aws, spot, kind):
     aws.fault(kind, count=2)

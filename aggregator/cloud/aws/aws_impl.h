@@ -29,10 +29,10 @@ void aws_describe_groups(void *self, const struct cloud_calls *calls);
 void aws_launch(void *self, const struct cloud_launch *l, const struct cloud_reply *reply);
 void aws_set_desired(
 	void *self, const char *scaling_group, uint32_t desired, const struct cloud_reply *reply);
-void aws_lifecycle_heartbeat(void *self, const char *scaling_group, const char *hook,
-	const char *instance_id, const struct cloud_reply *reply);
-void aws_lifecycle_complete(void *self, const char *scaling_group, const char *hook,
-	const char *instance_id, const struct cloud_reply *reply);
+void aws_lifecycle_heartbeat(
+	void *self, const struct cloud_hook *h, const struct cloud_reply *reply);
+void aws_lifecycle_complete(
+	void *self, const struct cloud_hook *h, const struct cloud_reply *reply);
 // states.c
 void aws_instance_state(void *self, const char *instance_id, const struct cloud_reply *reply);
 struct states *states_new(struct aws_cloud *a); // NULL: out of memory

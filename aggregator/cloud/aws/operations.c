@@ -118,35 +118,32 @@ static void on_lifecycle(void *arg, int r, const struct why *why, const struct a
 	op_end(arg, r, r < 0 ? &w : NULL, "");
 }
 
-struct lifecycle {
-	const char *operation, *scaling_group, *hook, *instance_id;
-};
-
-static void send_lifecycle(
-	struct aws_cloud *a, const struct lifecycle *l, const struct cloud_reply *reply)
+static void send_lifecycle(struct aws_cloud *a, const char *operation, const struct cloud_hook *h,
+	const struct cloud_reply *reply)
 {
-	struct aws_param p[] = {{"AutoScalingGroupName", l->scaling_group},
-		{"LifecycleHookName", l->hook}, {"InstanceId", l->instance_id},
-		{"LifecycleActionResult", "CONTINUE"}};
+	struct aws_param p[5] = {{"AutoScalingGroupName", h->scaling_group},
+		{"LifecycleHookName", h->hook}, {"InstanceId", h->instance_id}};
+	size_t n = 3;
+	if (h->token[0])
+		p[n++] = (struct aws_param){"LifecycleActionToken", h->token};
+	if (strcmp(operation, "CompleteLifecycleAction") == 0)
+		p[n++] = (struct aws_param){"LifecycleActionResult", "CONTINUE"};
 	struct aws_call call = {.service = AWS_AUTOSCALING,
-		.operation = l->operation,
+		.operation = operation,
 		.params = p,
-		.n_params = strcmp(l->operation, "CompleteLifecycleAction") == 0 ? 4 : 3,
+		.n_params = n,
 		.on_done = on_lifecycle,
-		.arg = op_new(reply, l->instance_id)};
+		.arg = op_new(reply, h->instance_id)};
 	aws_call(a->client, &call);
 }
 
-void aws_lifecycle_heartbeat(void *self, const char *scaling_group, const char *hook,
-	const char *instance_id, const struct cloud_reply *reply)
+void aws_lifecycle_heartbeat(
+	void *self, const struct cloud_hook *h, const struct cloud_reply *reply)
 {
-	struct lifecycle l = {"RecordLifecycleActionHeartbeat", scaling_group, hook, instance_id};
-	send_lifecycle(self, &l, reply);
+	send_lifecycle(self, "RecordLifecycleActionHeartbeat", h, reply);
 }
 
-void aws_lifecycle_complete(void *self, const char *scaling_group, const char *hook,
-	const char *instance_id, const struct cloud_reply *reply)
+void aws_lifecycle_complete(void *self, const struct cloud_hook *h, const struct cloud_reply *reply)
 {
-	struct lifecycle l = {"CompleteLifecycleAction", scaling_group, hook, instance_id};
-	send_lifecycle(self, &l, reply);
+	send_lifecycle(self, "CompleteLifecycleAction", h, reply);
 }

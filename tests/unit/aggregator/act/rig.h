@@ -155,16 +155,23 @@ static inline void rig_terminate(void *self, const char *instance_id, bool decre
 	rig_open(self, "terminate", "")->cloud = *reply;
 }
 
-static inline void rig_beat(void *self, const char *scaling_group, const char *hook,
-	const char *instance_id, const struct cloud_reply *reply)
+static inline void rig_hook(struct rig *r, const char *kind, const struct cloud_hook *h,
+	const struct cloud_reply *reply)
 {
-	rig_open(self, "heartbeat", "")->cloud = *reply;
+	struct rig_call *o = rig_open(r, kind, "");
+	o->cloud = *reply;
+	snprintf(o->what, sizeof(o->what), "%s/%s/%s", h->scaling_group, h->hook, h->token);
 }
 
-static inline void rig_complete(void *self, const char *scaling_group, const char *hook,
-	const char *instance_id, const struct cloud_reply *reply)
+static inline void rig_beat(void *self, const struct cloud_hook *h, const struct cloud_reply *reply)
 {
-	rig_open(self, "complete", "")->cloud = *reply;
+	rig_hook(self, "heartbeat", h, reply);
+}
+
+static inline void rig_complete(
+	void *self, const struct cloud_hook *h, const struct cloud_reply *reply)
+{
+	rig_hook(self, "complete", h, reply);
 }
 
 static inline struct rig_call *rig_ask(struct rig *r, const char *kind)

@@ -254,6 +254,36 @@ static void a_lifecycle_hook_hears_heartbeats_and_is_completed_until_accepted(vo
 	rig_free(r);
 }
 
+// The message of a hook names the action; where its token does not hold, the instance does.
+static void the_action_of_the_message_is_completed_by_its_token(void **state)
+{
+	struct rig *r = rig_make(true);
+	const struct drain_hook hook = {"asg-told", "drain", "token-1"};
+	rig_pod(r, "a", 30);
+	rig_notice(r, NOTICE_ASG_LIFECYCLE, 600000);
+	const struct notice n = rig_news(r, NOTICE_ASG_LIFECYCLE, 600000);
+	drains_hook(r->drains, &n, &hook); // its group is not known to have one
+	rig_run(r, 250);
+	rig_answer(r, "mark", 0);
+	rig_flush(r);
+	rig_answer(r, "evict", 0);
+	rig_run(r, 61000);
+	assert_string_equal(rig_call(r, "heartbeat")->what, "asg-told/drain/token-1");
+	rig_answer(r, "heartbeat", 0);
+	rig_pod_gone(r, "a");
+	rig_run(r, 500);
+	rig_answer_with(r, "balancers", 0, 0, "0");
+	rig_run(r, 500);
+	assert_string_equal(rig_call(r, "complete")->what, "asg-told/drain/token-1");
+	rig_answer(r, "complete", -ENOENT);
+	rig_run(r, 500);
+	assert_string_equal(rig_call(r, "complete")->what, "asg-told/drain/");
+	rig_answer(r, "complete", 0);
+	rig_run(r, 500);
+	assert_int_equal(drains_first(r->drains)->phase, DRAIN_DONE);
+	rig_free(r);
+}
+
 static void volumes_are_freed_only_when_the_instance_is_known_to_be_gone(void **state)
 {
 	struct rig *r = rig_make(true);
@@ -299,6 +329,7 @@ int main(void)
 		cmocka_unit_test(load_balancers_are_waited_for_and_then_the_instance_is_ended_once),
 		cmocka_unit_test(an_end_whose_answer_was_lost_is_looked_at_before_it_is_repeated),
 		cmocka_unit_test(a_lifecycle_hook_hears_heartbeats_and_is_completed_until_accepted),
+		cmocka_unit_test(the_action_of_the_message_is_completed_by_its_token),
 		cmocka_unit_test(volumes_are_freed_only_when_the_instance_is_known_to_be_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
