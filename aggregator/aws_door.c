@@ -126,6 +126,7 @@ void aws_door_links(struct aws_door *a, struct link_sources *ret)
 {
 	ret->aws_identity = a->identity;
 	ret->aws_trouble = a->trouble;
+	ret->checks_denied = aws_cloud_checks_denied(a->cloud);
 	if (!a->config->aws_queue[0])
 		return;
 	if (a->queue)

@@ -13,10 +13,15 @@
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 
+enum { RIGHTS_EVERY_MS = 600000 };
+
 struct cluster {
 	struct cluster_doors doors;
 	struct kube_client *client;
 	struct leader *leader;
+	struct kube_rights *rights;
+	int64_t rights_asked_ms; // 0: not yet
+	bool synced;
 	struct fleet_watch watch;
 	struct server_clock clock;
 	char name[64], identity[160];
@@ -32,6 +37,7 @@ static int64_t wall_ms(void *arg)
 static void on_synced(void *arg, const char *cluster)
 {
 	struct cluster *c = arg;
+	c->synced = true;
 	log_event(LOG_INFO, EV_READY, "the cluster's watch is complete",
 		LOG_TEXT("cluster", cluster));
 	c->doors.on_synced(c->doors.arg, cluster);
@@ -152,7 +158,8 @@ int cluster_start(struct cluster **ret, uv_loop_t *loop, const struct cluster_do
 		return r;
 	}
 	*ret = c; // also if this fails: cluster_stop() closes the client
-	return open_leader(c, config);
+	r = kube_rights_new(&c->rights, c->client, config->kube_namespace, config->kube_lease);
+	return r < 0 ? r : open_leader(c, config);
 }
 
 static void on_client_stopped(void *arg)
@@ -160,6 +167,7 @@ static void on_client_stopped(void *arg)
 	struct cluster *c = arg;
 	void (*on_stopped)(void *) = c->on_stopped;
 	void *stopped_arg = c->on_stopped_arg;
+	kube_rights_free(c->rights);
 	free(c);
 	on_stopped(stopped_arg);
 }
@@ -184,6 +192,21 @@ void cluster_stop(struct cluster *c, void (*on_stopped)(void *arg), void *arg)
 void cluster_stats(const struct cluster *c, struct kube_client_stats *ret)
 {
 	kube_client_stats(c->client, ret);
+}
+
+void cluster_rights(const struct cluster *c, struct kube_rights_stats *ret)
+{
+	kube_rights_stats(c->rights, ret);
+}
+
+void cluster_tick(struct cluster *c, int64_t now_ms)
+{
+	bool due = !c->rights_asked_ms || now_ms - c->rights_asked_ms >= RIGHTS_EVERY_MS ||
+		   now_ms < c->rights_asked_ms;
+	if (!c->synced || !due)
+		return;
+	c->rights_asked_ms = now_ms;
+	kube_rights_ask(c->rights);
 }
 
 bool cluster_leads(const struct cluster *c)

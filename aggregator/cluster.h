@@ -12,6 +12,7 @@
 #include "aggregator/fleet/fleet.h"
 #include "aggregator/kube/client.h"
 #include "aggregator/kube/leader.h"
+#include "aggregator/kube/rights.h"
 #include "proto/base/why.h"
 
 struct cluster;
@@ -29,6 +30,9 @@ int cluster_watch(struct cluster *c);
 struct kube cluster_kube(struct cluster *c);
 void cluster_stop(struct cluster *c, void (*on_stopped)(void *arg), void *arg);
 void cluster_stats(const struct cluster *c, struct kube_client_stats *ret);
+// What the account may not do, asked when the watch is complete and every ten minutes after.
+void cluster_rights(const struct cluster *c, struct kube_rights_stats *ret);
+void cluster_tick(struct cluster *c, int64_t now_ms); // call now and then
 bool cluster_leads(const struct cluster *c);
 // How far this machine's clock is ahead of the API server's; 0: they agree.
 int64_t cluster_clock_ahead_ms(const struct cluster *c);

@@ -141,6 +141,8 @@ static void on_tick(uv_timer_t *timer)
 	struct interruption *i = timer->data;
 	int64_t now_ms = clock_wall_ms();
 	drains_tick(i->drains, now_ms);
+	if (i->cluster)
+		cluster_tick(i->cluster, now_ms);
 	if (i->aws)
 		aws_door_tick(i->aws, now_ms);
 }
@@ -380,7 +382,11 @@ size_t interruption_links(const struct interruption *i, struct show_link ret[SHO
 {
 	struct kube_client_stats kube;
 	struct webhook_stats webhook;
-	struct link_sources s = {
+	struct drains_stats drains;
+	struct kube_rights_stats rights;
+	drains_stats(i->drains, &drains);
+	struct link_sources s = {.fleet = i->doors.fleet,
+		.drains = &drains,
 		.cluster = i->config->clusters.n ? i->config->clusters.items[0] : "",
 		.leader = interruption_leader(i),
 		.acts = i->config->mode == MODE_ACT,
@@ -391,6 +397,8 @@ size_t interruption_links(const struct interruption *i, struct show_link ret[SHO
 		s.clock_ahead_ms = cluster_clock_ahead_ms(i->cluster);
 		cluster_stats(i->cluster, &kube);
 		s.kube = &kube;
+		cluster_rights(i->cluster, &rights);
+		s.rights = &rights;
 		s.leads = cluster_leads(i->cluster);
 	}
 	if (i->aws)

@@ -427,6 +427,19 @@ void drains_drop_calls(struct drains *ds)
 
 // --- in ---------------------------------------------------------------------------------------
 
+// RBAC or IAM. For a pod, -ENOTSUP is two budgets and no refusal of that kind.
+static void note_refusal(struct drains_stats *s, const struct call *c, const struct answer *a)
+{
+	const char *name = kinds[c->kind].name;
+	bool refused = a->r == -EACCES || (a->r == -ENOTSUP && !is_kube(c->kind));
+	if (refused) {
+		s->refused_call = name;
+		text_copy(s->refused_why, sizeof(s->refused_why), a->why ? a->why->text : "");
+	} else if (a->r >= 0 && s->refused_call == name) {
+		s->refused_call = NULL;
+	}
+}
+
 static void answered(struct call *c, const struct answer *a)
 {
 	struct drains *ds = c->ds;
@@ -439,6 +452,7 @@ static void answered(struct call *c, const struct answer *a)
 	c->drain->inner->in_flight--;
 	c->drain->inner->busy -= c->kind != CALL_TELL;
 	ds->stats.calls_failed += a->r < 0 && a->r != -EBUSY;
+	note_refusal(&ds->stats, c, a);
 	if (kinds[c->kind].audited)
 		write_outcome(ds, c, a);
 	if (c->kind != CALL_TELL)

@@ -193,7 +193,7 @@ static void take_times(struct drain *d, const struct drain_plan *p, const struct
 	struct drain_inner *in = d->inner;
 	const struct drain_policy *policy = &ds->o.policy;
 	in->begin_ms = p->now_ms;
-	in->end_ms = p->deadline_ms ? p->deadline_ms : INT64_MAX;
+	in->end_ms = p->deadline_ms ? p->end_ms : INT64_MAX;
 	in->delete_ms = 0;
 	in->replan_ms = 0;
 	for (size_t i = 0; i < p->n_steps; i++) {
@@ -254,6 +254,7 @@ int drain_plan_again(struct drains *ds, struct drain *d, int64_t now_ms)
 	const struct drain_notice notice = {.kind = d->kind,
 		.observed_ms = d->observed_ms,
 		.deadline_ms = d->deadline_ms,
+		.begun_ms = d->started_ms,
 		.guessed = d->guessed,
 		.withdrawn = d->kinds == 0};
 	int r = drain_see(ds, d, &seen);

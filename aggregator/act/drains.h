@@ -205,5 +205,8 @@ struct drains_stats {
 	size_t active, ended;
 	uint64_t started, done, withdrawn, failed, refused;
 	uint64_t evicted, deleted, calls, calls_failed, unaudited;
+	// The last call that somebody's policy did not allow; NULL: none, or allowed again since.
+	const char *refused_call; // "launch", "mark", …
+	char refused_why[160];
 };
 void drains_stats(const struct drains *ds, struct drains_stats *ret);

@@ -93,9 +93,10 @@ static void check_links(struct findings *f, const cJSON *s)
 		const char *state = get_text(l, "state", "?"),
 			   *cluster = get_text(l, "cluster", "");
 		const char *advice = get_text(l, "advice", "");
-		enum finding_state as = strcmp(state, "ok") == 0    ? FINDING_OK
-					: strcmp(state, "off") == 0 ? FINDING_INFO
-								    : FINDING_FAIL;
+		enum finding_state as = strcmp(state, "ok") == 0     ? FINDING_OK
+					: strcmp(state, "off") == 0  ? FINDING_INFO
+					: strcmp(state, "warn") == 0 ? FINDING_WARN
+								     : FINDING_FAIL;
 		struct finding *one = finding_add(f, as, get_text(l, "name", "?"), "%.64s%s%.190s",
 			cluster, cluster[0] ? ": " : "", get_text(l, "text", "?"));
 		if (advice[0])
@@ -103,8 +104,25 @@ static void check_links(struct findings *f, const cJSON *s)
 	}
 }
 
+// Installed, everything green, and nothing ever happens: the default.
+static void check_mode(struct findings *f, const cJSON *s)
+{
+	const char *mode = get_text(s, "mode", "?");
+	if (strcmp(mode, "act") != 0)
+		finding_advice(
+			finding_add(f, FINDING_INFO, "mode",
+				"mode is %.16s: everything is computed and shown, nothing is "
+				"done to a real cluster",
+				mode),
+			"set mode: act in the aggregator's configuration when it shall drain");
+	if (get_bool(s, "paused", false))
+		finding_advice(finding_add(f, FINDING_WARN, "paused", "Petrel is paused"),
+			"'petrel resume' when the incident is over");
+}
+
 static void check_status(struct findings *f, const cJSON *s)
 {
+	check_mode(f, s);
 	const cJSON *store = get(s, "store");
 	check_agents(f, s);
 	check_links(f, s);

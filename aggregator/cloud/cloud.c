@@ -11,6 +11,7 @@ enum cloud_instance_state cloud_instance_state_parse(const char *ec2_name)
 	} names[] = {
 		{"pending", CLOUD_INSTANCE_PENDING},
 		{"running", CLOUD_INSTANCE_RUNNING},
+		{"impaired", CLOUD_INSTANCE_IMPAIRED},
 		{"shutting-down", CLOUD_INSTANCE_STOPPING},
 		{"stopping", CLOUD_INSTANCE_STOPPING},
 		{"stopped", CLOUD_INSTANCE_GONE},

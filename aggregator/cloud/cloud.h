@@ -53,6 +53,7 @@ enum cloud_instance_state { // of EC2
 	CLOUD_INSTANCE_UNKNOWN,
 	CLOUD_INSTANCE_PENDING,
 	CLOUD_INSTANCE_RUNNING,
+	CLOUD_INSTANCE_IMPAIRED, // running, but EC2's own checks of host or system fail
 	CLOUD_INSTANCE_STOPPING, // shutting-down, stopping
 	CLOUD_INSTANCE_GONE,     // terminated, stopped, not known any more
 };
@@ -74,7 +75,8 @@ struct cloud_ops {
 		void *self, const struct cloud_hook *h, const struct cloud_reply *reply);
 	void (*lifecycle_complete)(
 		void *self, const struct cloud_hook *h, const struct cloud_reply *reply);
-	// text: enum cloud_instance_state's EC2 name ("running", "terminated", …)
+	// text: enum cloud_instance_state's EC2 name ("running", "terminated", …), "impaired" where
+	// a running one fails EC2's status checks
 	void (*instance_state)(
 		void *self, const char *instance_id, const struct cloud_reply *reply);
 	// text: "0" when no load balancer sends to the instance any more, else how many do

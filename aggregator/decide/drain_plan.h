@@ -140,6 +140,7 @@ struct drain_left { // a pod that is not touched, and why
 struct drain_plan {
 	enum drain_kind kind;
 	int64_t now_ms, deadline_ms; // deadline_ms 0: none
+	int64_t end_ms;              // by then all is done: the deadline, unless that was past
 	bool stands_back;            // there are no steps, reasons say why
 	enum drain_reason reasons[DRAIN_STEP_REASONS];
 	size_t n_reasons;

@@ -15,6 +15,7 @@ void drain_policy_default(struct drain_policy *ret)
 		.replace = true,
 		.interruption_ms = 120000,
 		.delete_before_ms = 25000,
+		.shortest_ms = 10000,
 		.margin_ms = 5000,
 		.launch_ms = 75000,
 		.patience_ms = 300000,
@@ -108,6 +109,11 @@ static void set_times(struct making *m)
 				: m->begin_ms + m->policy->patience_ms + m->policy->operator_ms;
 	if (p->kind == DRAIN_OPERATOR && !deadline_ms)
 		m->end_ms = p->deadline_ms = m->begin_ms + m->policy->operator_ms;
+	// Hibernation begins with its notice, and a clock may be wrong: a few seconds for the pods
+	// are better than none, and the instance is not given back under them.
+	int64_t least_ms = m->notice->begun_ms ? m->notice->begun_ms : p->now_ms;
+	if (m->forced && m->end_ms < least_ms + m->policy->shortest_ms)
+		m->end_ms = least_ms + m->policy->shortest_ms;
 	if (m->end_ms < m->begin_ms)
 		m->end_ms = m->begin_ms;
 }
@@ -256,7 +262,7 @@ int decide_notice(const struct drain_view *view, const struct drain_notice *noti
 	ret->deadline_ms = notice->deadline_ms;
 	if (notice->withdrawn) {
 		plan_reason(ret, DRAIN_REASON_WITHDRAWN);
-		m.begin_ms = m.end_ms = now_ms;
+		m.begin_ms = m.end_ms = ret->end_ms = now_ms;
 		if (view->marked)
 			make_unmark(&m, now_ms, DRAIN_REASON_WITHDRAWN);
 		snprintf(ret->text, sizeof(ret->text), "the notice was withdrawn: %s",
@@ -264,6 +270,7 @@ int decide_notice(const struct drain_view *view, const struct drain_notice *noti
 		return 0;
 	}
 	make(&m);
+	ret->end_ms = m.end_ms;
 	write_sentence(&m);
 	return 0;
 }

@@ -68,6 +68,7 @@ struct drain_notice {
 	enum drain_kind kind; // the most urgent of what was heard
 	int64_t observed_ms;
 	int64_t deadline_ms; // 0: not given
+	int64_t begun_ms;    // when its drain began; 0: with this plan
 	bool guessed;        // the deadline is a guess
 	bool withdrawn;      // everything that was heard has been taken back
 };
@@ -81,9 +82,11 @@ struct drain_policy {
 	bool replace;                // on: ask for a replacement
 	int64_t interruption_ms;     // 120,000: what a notice without a deadline is taken for
 	int64_t delete_before_ms;    // 25,000: before the deadline
-	int64_t margin_ms;           // 5,000: kept free before the deadline
-	int64_t launch_ms;           // 75,000: from the launch to Ready
-	int64_t patience_ms;         // 300,000: for a replacement, before a voluntary drain
+	int64_t shortest_ms; // 10,000: the shortest drain, where the end is now (hibernation) or
+			     // was
+	int64_t margin_ms;   // 5,000: kept free before the deadline
+	int64_t launch_ms;   // 75,000: from the launch to Ready
+	int64_t patience_ms; // 300,000: for a replacement, before a voluntary drain
 	int64_t scheduled_window_ms; // 3,600,000: before the event
 	int64_t operator_ms;         // 900,000: deadline of a drain that was asked for without one
 	int64_t detach_ms;           // 15,000: of volumes

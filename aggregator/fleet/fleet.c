@@ -289,6 +289,11 @@ struct fleet_pod *fleet_pods(struct fleet *f)
 	return f->pods;
 }
 
+struct fleet_budget *fleet_budgets(struct fleet *f)
+{
+	return f->budgets;
+}
+
 // What an agent does not know it does not take away from what the watch has told.
 static void copy_known(char *ret, size_t size, const char *text, const char *otherwise)
 {

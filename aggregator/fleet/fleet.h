@@ -155,6 +155,7 @@ struct fleet_cluster *fleet_clusters(struct fleet *f);
 struct fleet_group *fleet_groups(struct fleet *f);
 struct fleet_node *fleet_nodes(struct fleet *f);
 struct fleet_pod *fleet_pods(struct fleet *f);
+struct fleet_budget *fleet_budgets(struct fleet *f);
 
 // A sample has arrived (already authenticated): keeps identity, capability report and own cost of
 // its node, and its pods.

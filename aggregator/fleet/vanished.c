@@ -62,7 +62,7 @@ static void tell(struct silent *s, enum cloud_instance_state state)
 {
 	struct vanished *v = s->v;
 	struct notice n = {.kind = NOTICE_STATE_CHANGE,
-		.action = NOTICE_TERMINATE,
+		.action = state == CLOUD_INSTANCE_IMPAIRED ? NOTICE_OTHER : NOTICE_TERMINATE,
 		.observed_ms = v->o.wall_ms(),
 		.source = "watch"};
 	n.deadline_ms = state == CLOUD_INSTANCE_GONE ? n.observed_ms : 0; // stopping: soon
@@ -87,7 +87,7 @@ static void on_state(void *arg, int r, const struct why *why, const char *text)
 							 : CLOUD_INSTANCE_UNKNOWN;
 	if (state == CLOUD_INSTANCE_UNKNOWN)
 		v->stats.unanswered++;
-	else if (state >= CLOUD_INSTANCE_STOPPING && !s->told && !s->heard_again)
+	else if (state >= CLOUD_INSTANCE_IMPAIRED && !s->told && !s->heard_again)
 		tell(s, state);
 	if (s->heard_again)
 		forget(s);

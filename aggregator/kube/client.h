@@ -59,6 +59,7 @@ enum kube_verb {
 	KUBE_VERB_DELETE,
 	KUBE_VERB_EVENT,
 	KUBE_VERB_LEASE,
+	KUBE_VERB_REVIEW, // of our own rights
 	KUBE_VERB_COUNT,
 };
 enum kube_result {

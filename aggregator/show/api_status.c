@@ -62,7 +62,7 @@ static void put_store(struct show_core *c, struct json *j)
 
 static void put_links(const struct show_core *c, struct json *j)
 {
-	static const char *const states[] = {"off", "ok", "broken"};
+	static const char *const states[] = {"off", "ok", "broken", "warn"};
 	struct show_link links[SHOW_MAX_LINKS];
 	size_t n = c->sources.links ? c->sources.links(c->sources.arg, links) : 0;
 	json_key(j, "links");

@@ -11,6 +11,8 @@
 #include "aggregator/kube/client.h"
 #include "aggregator/show/show.h"
 
+struct drains_stats;
+struct kube_rights_stats;
 struct link_sources { // NULL: not configured
 	const char *cluster;
 	const struct kube_client_stats *kube;
@@ -22,6 +24,10 @@ struct link_sources { // NULL: not configured
 	const struct queue_stats *queue;
 	bool queue_read; // by this replica: the leader alone reads
 	const struct webhook_stats *webhook;
+	struct fleet *fleet;               // what the watch knows of the cluster
+	const struct drains_stats *drains; // calls that were refused
+	const struct kube_rights_stats *rights;
+	bool checks_denied; // EC2's status checks may not be read
 	bool audit_broken;
 	uint64_t audit_lost;    // lines
 	int64_t clock_ahead_ms; // of the API server's clock; 0: they agree

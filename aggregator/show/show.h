@@ -94,7 +94,7 @@ struct show_audit_entry {
 	const char *hash; // hex
 };
 
-enum show_link_state { SHOW_LINK_OFF, SHOW_LINK_OK, SHOW_LINK_BROKEN };
+enum show_link_state { SHOW_LINK_OFF, SHOW_LINK_OK, SHOW_LINK_BROKEN, SHOW_LINK_WARN };
 struct show_link {        // something outside that the aggregator hangs on
 	char name[24];    // "kubernetes", "leader", "aws", "queue", "webhook"
 	char cluster[64]; // "" if it is not of one cluster

@@ -141,6 +141,15 @@ def test_states_of_known_and_forgotten_instances(aws):
     assert ask(aws, "state", "i-0000000000000dead")["text"] == "terminated"
 
 
+def test_a_running_instance_that_fails_the_status_checks_is_impaired(aws):
+    good, bad = aws.group("mine", desired=2, tags=TAG)
+    aws.impair(bad)
+    assert ask(aws, "state", bad)["text"] == "impaired"
+    assert ask(aws, "state", good)["text"] == "running"
+    aws.fault("deny", operation="DescribeInstanceStatus")  # the right is missing: done without
+    assert ask(aws, "state", bad)["text"] == "running"
+
+
 def test_load_balancers_are_counted_until_they_let_go(aws):
     node, *_ = aws.group("mine", desired=2, tags=TAG)
     aws.target_group("web", targets=[node])

@@ -103,6 +103,11 @@ static void on_identity(void *arg, int r, const struct why *why, const struct aw
 	reply.on_done(reply.arg, r, r < 0 ? &w : NULL, arn);
 }
 
+bool aws_cloud_checks_denied(const struct aws_cloud *a)
+{
+	return a->checks_denied;
+}
+
 void aws_cloud_identity(struct aws_cloud *a, const struct cloud_reply *reply)
 {
 	struct identity *i = malloc(sizeof(*i));

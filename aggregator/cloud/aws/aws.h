@@ -35,6 +35,8 @@ int aws_cloud_new(
 void aws_cloud_get(
 	struct aws_cloud *a, struct cloud *ret);          // borrowed: valid until aws_cloud_stop()
 struct aws_client *aws_cloud_client(struct aws_cloud *a); // borrowed: for the queue
+// The role may not ask for EC2's status checks (ec2:DescribeInstanceStatus): done without.
+bool aws_cloud_checks_denied(const struct aws_cloud *a);
 // STS GetCallerIdentity, for "petrel doctor"; text: the ARN that AWS sees.
 void aws_cloud_identity(struct aws_cloud *a, const struct cloud_reply *reply);
 // on_stopped (may be NULL) when everything is closed and freed. Stop the queue first.

@@ -13,6 +13,7 @@ struct aws_cloud {
 	struct states *states;
 	struct terminate *terminates; // under way
 	char cluster[64];
+	bool checks_denied;        // DescribeInstanceStatus was not allowed when it was asked last
 	char *tag_key, *tag_value; // NULL: every group of the cluster
 	struct cloud_group *known; // by the last whole look at EKS and the hooks
 	size_t n_known;

@@ -262,6 +262,30 @@ int read_instances(const struct body *b, const struct read_texts *r)
 	return walk(b, on_instance, &t);
 }
 
+// One whose "impaired" is the host's or the system's; "insufficient-data" and the like say nothing.
+static void on_check(void *arg, const struct xml *x, int event)
+{
+	struct texts *t = arg;
+	if (event == XML_OPEN && xml_at(x, "instanceStatusSet/item"))
+		t->name[0] = t->value[0] = '\0';
+	else if (event != XML_CLOSE)
+		return;
+	else if (xml_at(x, "instanceStatusSet/item/instanceId"))
+		fits(t->name, sizeof(t->name), x);
+	else if ((xml_at(x, "instanceStatusSet/item/instanceStatus/status") ||
+			 xml_at(x, "instanceStatusSet/item/systemStatus/status")) &&
+		 strcmp(xml_text(x), "impaired") == 0)
+		fits(t->value, sizeof(t->value), x);
+	else if (xml_at(x, "instanceStatusSet/item") && t->name[0] && t->value[0])
+		t->r->on_text(t->r->arg, t->name, t->value);
+}
+
+int read_failed_checks(const struct body *b, const struct read_texts *r)
+{
+	struct texts t = {.r = r};
+	return walk(b, on_check, &t);
+}
+
 static void on_target_group(void *arg, const struct xml *x, int event)
 {
 	struct texts *t = arg;

@@ -48,6 +48,8 @@ struct read_texts {
 	void (*on_text)(void *arg, const char *name, const char *value);
 	void *arg;
 };
+// DescribeInstanceStatus: only those that fail, with "impaired".
+int read_failed_checks(const struct body *b, const struct read_texts *r);
 int read_instances(const struct body *b, const struct read_texts *r);
 // DescribeTargetGroups: ARN of each that has instances as targets and a load balancer; value "".
 int read_target_groups(const struct body *b, const struct read_texts *r, struct buf *ret_next);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// instance_state: DescribeInstances for all who ask within a moment, so that a thousand draining
-// nodes cost a handful of calls and not EC2's whole budget.
+// instance_state: DescribeInstances, and for those that run DescribeInstanceStatus, for all who ask
+// within a moment, so that a thousand draining nodes cost a handful of calls and not EC2's whole
+// budget.
 //
 // By filter and not by id: an id that EC2 has forgotten is then missing in the answer, where asking
 // by id would fail for all.
@@ -17,6 +18,7 @@
 #include "proto/base/text.h"
 
 enum { GATHER_MS = 20, MAX_IDS = 200 }; // a filter holds at most 200 values
+enum { MAX_CHECKED = 100 };             // ids that one DescribeInstanceStatus takes
 
 struct asker {
 	struct asker *prev, *next;
@@ -30,6 +32,7 @@ struct states {
 };
 struct batch {
 	struct asker *askers;
+	struct aws_cloud *cloud;
 };
 
 static void on_state(void *arg, const char *name, const char *value)
@@ -52,6 +55,46 @@ static void answer_all(struct batch *b, int r, const struct why *why)
 	}
 }
 
+// What the checks do not say, or may not be asked, changes nothing: "running" stands.
+static void on_checks(void *arg, int r, const struct why *why, const struct aws_answer *a)
+{
+	struct batch *b = arg;
+	struct read_texts texts = {on_state, b};
+	if (r == 0 && a) {
+		const struct body body = {a->body, a->body_len};
+		read_failed_checks(&body, &texts);
+	}
+	if (r != -ECANCELED)
+		b->cloud->checks_denied = r == -EACCES;
+	answer_all(b, r == -ECANCELED ? r : 0, why);
+	free(b);
+}
+
+// Asks for the checks of those that run; false if none does.
+static bool ask_checks(struct batch *b)
+{
+	struct aws_param p[MAX_CHECKED];
+	char names[MAX_CHECKED][24];
+	size_t n = 0;
+	struct asker *a;
+	DL_FOREACH (b->askers, a) {
+		if (n == MAX_CHECKED || strcmp(a->state, "running") != 0)
+			continue;
+		snprintf(names[n], sizeof(names[n]), "InstanceId.%zu", n + 1);
+		p[n] = (struct aws_param){names[n], a->instance_id};
+		n++;
+	}
+	struct aws_call call = {.service = AWS_EC2,
+		.operation = "DescribeInstanceStatus",
+		.params = p,
+		.n_params = n,
+		.on_done = on_checks,
+		.arg = b};
+	if (n > 0)
+		aws_call(b->cloud->client, &call);
+	return n > 0;
+}
+
 static void on_instances(void *arg, int r, const struct why *why, const struct aws_answer *a)
 {
 	struct batch *b = arg;
@@ -62,6 +105,8 @@ static void on_instances(void *arg, int r, const struct why *why, const struct a
 		r = why_set(&w, -EBADMSG, WHY_BUG, "DescribeInstances: the answer cannot be read");
 		why = &w;
 	}
+	if (r == 0 && ask_checks(b))
+		return;
 	answer_all(b, r, why);
 	free(b);
 }
@@ -72,6 +117,7 @@ static void ask(struct states *s)
 	char names[MAX_IDS][24];
 	struct batch *b = calloc(1, sizeof(*b));
 	assert(b); // there must be an on_done
+	b->cloud = s->cloud;
 	size_t n = 0;
 	for (; s->askers && n < MAX_IDS; n++) {
 		struct asker *a = s->askers;
@@ -128,7 +174,7 @@ static void on_closed(uv_handle_t *h)
 void states_stop(struct states *s)
 {
 	struct why why;
-	struct batch rest = {s->askers};
+	struct batch rest = {s->askers, s->cloud};
 	s->askers = NULL;
 	answer_all(&rest, why_set(&why, -ECANCELED, WHY_RETRY, "stopped"), &why);
 	uv_close((uv_handle_t *)&s->timer, on_closed);

@@ -465,7 +465,62 @@ static void a_missing_deadline_is_two_minutes_and_a_past_one_is_said(void **stat
 	decide_it(s);
 	assert_true(plan_has(s, DRAIN_REASON_DEADLINE_PAST));
 	assert_int_equal(step(s, DRAIN_STEP_EVICT, 0)->at_ms, now);
+	assert_int_equal(step(s, DRAIN_STEP_EVICT, 0)->grace_s, 10);
+	assert_int_equal(s->plan.end_ms, now + 10000);
+	drop(s);
+}
+
+// The notice of a hibernation carries its own moment as the deadline: there are no two minutes.
+static void hibernation_is_drained_at_once_and_within_seconds(void **state)
+{
+	struct scene *s = a_scene();
+	s->n.deadline_ms = now;
+	s->n.begun_ms = now;
+	add(s, 300);
+	struct drain_view_pod *lone = add(s, 5), *critical = add(s, 20);
+	lone->lone = true;
+	critical->critical = true;
+	guard_by(add(s, 30), add_budget(s, "full", 0));
+	decide_it(s);
+	assert_int_equal(step(s, DRAIN_STEP_MARK, 0)->at_ms, now);
+	assert_int_equal(step(s, DRAIN_STEP_LAUNCH, 0)->at_ms, now);
+	assert_int_equal(count(s, DRAIN_STEP_EVICT), 4);
+	for (size_t i = 0; i < 4; i++) {
+		const struct drain_step *e = step(s, DRAIN_STEP_EVICT, i);
+		assert_int_equal(e->at_ms, now); // nobody waits for anything
+		assert_in_range(e->grace_s, 1, 10);
+	}
+	assert_int_equal(step(s, DRAIN_STEP_DELETE, 0)->at_ms, now);
+	assert_int_equal(step(s, DRAIN_STEP_TERMINATE, 0)->at_ms, now + 10000); // not before
+	drop(s);
+}
+
+// A plan that is made again does not move the end: the seconds are counted from the first.
+static void the_shortest_drain_does_not_slide(void **state)
+{
+	struct scene *s = a_scene();
+	s->n.deadline_ms = now - 60000;
+	s->n.begun_ms = now - 4000;
+	add(s, 30);
+	decide_it(s);
+	assert_int_equal(s->plan.end_ms, now + 6000);
+	assert_int_equal(step(s, DRAIN_STEP_EVICT, 0)->grace_s, 6);
+	s->n.begun_ms = now - 60000;
+	decide_it(s);
+	assert_int_equal(s->plan.end_ms, now);
 	assert_int_equal(step(s, DRAIN_STEP_EVICT, 0)->grace_s, 1);
+	drop(s);
+}
+
+// A stop has its two minutes as a termination has.
+static void two_minutes_stay_two_minutes(void **state)
+{
+	struct scene *s = a_scene();
+	s->n.begun_ms = now;
+	add(s, 30);
+	decide_it(s);
+	assert_int_equal(s->plan.end_ms, now + 120000);
+	assert_int_equal(step(s, DRAIN_STEP_EVICT, 0)->grace_s, 30);
 	drop(s);
 }
 
@@ -522,6 +577,9 @@ int main(void)
 		cmocka_unit_test(eks_replaces_its_managed_spot_nodes_on_a_recommendation),
 		cmocka_unit_test(a_withdrawn_notice_undoes_what_was_done_and_only_that),
 		cmocka_unit_test(a_missing_deadline_is_two_minutes_and_a_past_one_is_said),
+		cmocka_unit_test(hibernation_is_drained_at_once_and_within_seconds),
+		cmocka_unit_test(the_shortest_drain_does_not_slide),
+		cmocka_unit_test(two_minutes_stay_two_minutes),
 		cmocka_unit_test(more_pods_than_a_plan_holds_are_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,6 +105,17 @@ static void answer(size_t i, int r, const char *state)
 	rig->asked[i].on_done(rig->asked[i].arg, r, &why, state);
 }
 
+static void a_silent_node_that_fails_the_checks_is_a_notice_without_an_end(void **state)
+{
+	add_node("a");
+	tick_at(21000);
+	answer(0, 0, "impaired");
+	assert_int_equal(rig->n_notices, 1);
+	assert_int_equal(rig->notices[0].kind, NOTICE_STATE_CHANGE);
+	assert_int_equal(rig->notices[0].action, NOTICE_OTHER);
+	assert_int_equal(rig->notices[0].deadline_ms, 0);
+}
+
 static void a_node_that_is_heard_is_not_looked_up(void **state)
 {
 	struct fleet_node *n = add_node("a");
@@ -201,6 +212,7 @@ static void a_whole_zone_is_asked_a_few_at_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_silent_node_that_fails_the_checks_is_a_notice_without_an_end),
 		TEST(a_node_that_is_heard_is_not_looked_up),
 		TEST(an_instance_that_is_gone_is_a_notice_once),
 		TEST(an_instance_that_the_cloud_does_not_know_is_gone),

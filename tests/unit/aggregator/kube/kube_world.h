@@ -76,7 +76,7 @@ static inline void on_request(void *arg, const struct http_request *q, struct ht
 	if (len > 0)
 		snprintf(w->body, sizeof(w->body), "%.*s", (int)len, body);
 	if (strstr(path, "/nodes") || strstr(path, "/eviction") || strstr(path, "/events") ||
-		strstr(path, "/default/leases")) {
+		strstr(path, "/default/leases") || strstr(path, "accessreviews")) {
 		buf_printf(&w->log, "%s %s%s%s%s\n", watch ? "WATCH" : http_request_method(q), path,
 			token ? " " : "", token ? token : "", version ? version : "");
 		w->script(w, q, r);

@@ -89,7 +89,61 @@ static void forbidden_calls_are_told(void **state)
 {
 	const struct link_sources s = healthy();
 	kube.requests[KUBE_VERB_EVICT][KUBE_RESULT_DENIED] = 4;
-	expect(&s, "kubernetes", SHOW_LINK_BROKEN, "4 requests were forbidden");
+	expect(&s, "kubernetes", SHOW_LINK_BROKEN, "4 requests were forbidden, the first to evict");
+}
+
+static void expect_advice(const struct link_sources *s, const char *name, const char *words)
+{
+	struct show_link links[SHOW_MAX_LINKS];
+	size_t n = links_print(s, links);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(links[i].name, name) == 0) {
+			if (!strstr(links[i].advice, words))
+				fail_msg("\"%s\" is not in \"%s\"", words, links[i].advice);
+			return;
+		}
+	fail_msg("no link \"%s\"", name);
+}
+
+static void expect_kube_advice(const char *trouble, const char *words)
+{
+	const struct link_sources s = healthy();
+	kube.watches[MIRROR_NODES].wanted = true;
+	text_copy(kube.watches[MIRROR_NODES].trouble, 128, trouble);
+	expect_advice(&s, "kubernetes", words);
+}
+
+static void what_fails_is_traced_to_its_usual_cause(void **state)
+{
+	expect_kube_advice("SSL certificate problem: unable to get local issuer certificate",
+		"certificate-authority");
+	expect_kube_advice("Unauthorized", "token");
+	expect_kube_advice("Failed to connect: Connection refused", "does the API server run");
+	expect_kube_advice("Connection timed out", "network policy");
+	expect_kube_advice("Could not resolve host: k8s", "DNS");
+	expect_kube_advice("something new", "tried again");
+	struct link_sources s = healthy();
+	s.aws_trouble = "AccessDenied: not authorized to perform sts:AssumeRole";
+	expect_advice(&s, "aws", "ExternalId");
+	s.aws_trouble = "ExpiredToken: The security token included in the request is expired";
+	expect_advice(&s, "aws", "token file");
+	s.aws_trouble = "no credentials: neither environment, …";
+	expect_advice(&s, "aws", "Pod Identity");
+	queue.last_good_ms = 0;
+	text_copy(queue.last_error.text, sizeof(queue.last_error.text),
+		"AWS.SimpleQueueService.NonExistentQueue: The specified queue does not exist");
+	expect_advice(&s, "queue", "not there");
+}
+
+static void a_queue_that_hears_nothing_or_what_it_does_not_know_is_told(void **state)
+{
+	const struct link_sources s = healthy();
+	queue.messages = 0;
+	expect(&s, "queue", SHOW_LINK_OK, "no event has come yet");
+	expect_advice(&s, "queue", "EventBridge");
+	queue.messages = 5;
+	queue.malformed = 2;
+	expect(&s, "queue", SHOW_LINK_WARN, "2 messages could not be understood");
 }
 
 static void without_a_leader_nobody_acts(void **state)
@@ -121,6 +175,8 @@ int main(void)
 		cmocka_unit_test(a_forbidden_watch_names_what_is_forbidden),
 		cmocka_unit_test(a_watch_in_trouble_says_its_trouble),
 		cmocka_unit_test(forbidden_calls_are_told),
+		cmocka_unit_test(what_fails_is_traced_to_its_usual_cause),
+		cmocka_unit_test(a_queue_that_hears_nothing_or_what_it_does_not_know_is_told),
 		cmocka_unit_test(without_a_leader_nobody_acts),
 		cmocka_unit_test(refusals_of_aws_and_of_the_queue_are_told),
 	};
