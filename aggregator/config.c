@@ -73,6 +73,10 @@ static const struct config_key keys[] = {
 			"empty: none."),
 	KEY(TEXT, webhook_url, "webhook.url", .initial = "",
 		.help = "POSTed to at the moment of a notice and at each phase; empty: none."),
+	KEY(TEXT, webhook_template, "webhook.template", .initial = "", .most = 16384,
+		.help = "Body of a webhook: JSON in which {{text}}, {{event}}, {{phase}}, "
+			"{{cluster}}, {{node}}, {{kind}}, {{drain}}, {{at}}, {{deadline}} and "
+			"{{left_s}} are replaced; empty: {\"text\":\"{{text}}\"}."),
 	KEY(TEXT, webhook_secret, "webhook.secret", .initial = "", .secret = true,
 		.help = "Signs webhooks (HMAC-SHA256); empty: unsigned."),
 	KEY(PATH, webhook_ca, "webhook.ca", .initial = "",

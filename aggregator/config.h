@@ -22,7 +22,7 @@ struct aggregator_config {
 	uint64_t forecast_train_every_ms;
 	bool aws;
 	char *aws_region, *aws_endpoint, *aws_role, *aws_external_id, *aws_queue;
-	char *webhook_url, *webhook_secret, *webhook_ca;
+	char *webhook_url, *webhook_template, *webhook_secret, *webhook_ca;
 	bool drain_replace, drain_delete_blocked, drain_delete_voluntary, drain_daemonsets;
 	bool drain_take_karpenter, drain_take_autoscaler;
 	uint64_t drain_patience_ms, drain_scheduled_window_ms, drain_rebalance_per_hour;

@@ -17,6 +17,7 @@
 #include "proto/base/text.h"
 
 enum { TICK_MS = 250, MAX_CLUSTERS = 64, RECALL_LINES = 20000 };
+enum { WEBHOOKS_PENDING = 8192 }; // a thousand nodes at once, each with its news
 
 struct interruption {
 	uv_timer_t timer;
@@ -167,8 +168,10 @@ static int open_webhook(struct interruption *i, uv_loop_t *loop, struct why *why
 {
 	const struct aggregator_config *c = i->config;
 	const struct webhook_options o = {.url = c->webhook_url,
+		.template_ = c->webhook_template[0] ? c->webhook_template : NULL,
 		.secret = c->webhook_secret[0] ? c->webhook_secret : NULL,
 		.ca_file = c->webhook_ca[0] ? c->webhook_ca : NULL,
+		.max_pending = WEBHOOKS_PENDING,
 		.seed = (uint64_t)clock_wall_ms(),
 		.wall_ms = clock_wall_ms};
 	return c->webhook_url[0] ? webhook_new(&i->webhook, loop, &o, why) : 0;
