@@ -353,6 +353,11 @@ int interruption_demo(struct interruption *i, struct demo *demo)
 
 int interruption_notice(struct interruption *i, const struct notice *n, int64_t now_ms)
 {
+	log_event(LOG_WARN, EV_NOTICE, "an interruption notice has arrived",
+		LOG_TEXT("cluster", n->cluster), LOG_TEXT("node", n->node),
+		LOG_TEXT("instance", n->instance_id), LOG_TEXT("kind", notice_kind_name(n->kind)),
+		LOG_TEXT("source", n->source),
+		LOG_NUM("left_ms", n->deadline_ms ? n->deadline_ms - now_ms : -1));
 	int r = drains_notice(i->drains, n, now_ms, NULL);
 	if (r == -ENOENT && strcmp(n->source, "queue") == 0)
 		return r; // most likely another cluster's: counted there

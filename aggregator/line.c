@@ -114,11 +114,6 @@ static int on_sample(void *arg, const struct sample *s, int64_t now_ms)
 static int take_notice(void *arg, const struct notice *n, int64_t now_ms)
 {
 	struct line *l = arg;
-	log_event(LOG_WARN, EV_NOTICE, "an interruption notice has arrived",
-		LOG_TEXT("cluster", n->cluster), LOG_TEXT("node", n->node),
-		LOG_TEXT("instance", n->instance_id), LOG_TEXT("kind", notice_kind_name(n->kind)),
-		LOG_TEXT("source", n->source),
-		LOG_NUM("left_ms", n->deadline_ms ? n->deadline_ms - now_ms : -1));
 	feed_notice(l->feed, n, clock_mono_ns());
 	return interruption_notice(l->interruption, n, now_ms); // at once: its deadline runs
 }
