@@ -88,6 +88,17 @@ static bool is_scheduled(enum drain_kind k)
 	return k == DRAIN_SCHEDULED_EVENT || k == DRAIN_HEALTH;
 }
 
+// Hibernation begins with its notice, and a clock may be wrong: a few seconds for the pods are
+// better than none, and the instance is not given back under them.
+static void leave_some_seconds(struct making *m)
+{
+	int64_t since_ms = m->notice->begun_ms ? m->notice->begun_ms : m->plan->now_ms;
+	if (m->forced && m->end_ms <= since_ms)
+		m->end_ms = since_ms + m->policy->shortest_ms;
+	if (m->end_ms < m->begin_ms)
+		m->end_ms = m->begin_ms;
+}
+
 // Begin and end of the drain, and the deadline that is shown.
 static void set_times(struct making *m)
 {
@@ -109,13 +120,7 @@ static void set_times(struct making *m)
 				: m->begin_ms + m->policy->patience_ms + m->policy->operator_ms;
 	if (p->kind == DRAIN_OPERATOR && !deadline_ms)
 		m->end_ms = p->deadline_ms = m->begin_ms + m->policy->operator_ms;
-	// Hibernation begins with its notice, and a clock may be wrong: a few seconds for the pods
-	// are better than none, and the instance is not given back under them.
-	int64_t least_ms = m->notice->begun_ms ? m->notice->begun_ms : p->now_ms;
-	if (m->forced && m->end_ms < least_ms + m->policy->shortest_ms)
-		m->end_ms = least_ms + m->policy->shortest_ms;
-	if (m->end_ms < m->begin_ms)
-		m->end_ms = m->begin_ms;
+	leave_some_seconds(m);
 }
 
 // Whether the node is somebody else's to drain; says whose.

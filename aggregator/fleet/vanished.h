@@ -3,12 +3,12 @@
 //
 // AWS gives its two minutes on a best-effort basis, and a host can simply fail. A node whose lease
 // is silent and whose agent does not report either is looked up in the cloud; when the instance is
-// on its way out or gone there, or EC2's own status checks of it fail, that is a notice (STATE_CHANGE, source "watch") like any other, so
-// that its pods move at once instead of after Kubernetes' five minutes. The cloud is asked only
-// about such nodes, each at most every ask_every_ms and at most max_in_flight at a time; without an
-// answer nothing is concluded. One notice per instance.
-// Ownership: borrows the fleet and the clouds, which must have ended every call (-ECANCELED) before
-// vanished_free(). Thread: the loop.
+// on its way out or gone there, or EC2's own status checks of it fail, that is a notice
+// (STATE_CHANGE, source "watch") like any other, so that its pods move at once instead of after
+// Kubernetes' five minutes. The cloud is asked only about such nodes, each at most every
+// ask_every_ms and at most max_in_flight at a time; without an answer nothing is concluded. One
+// notice per instance. Ownership: borrows the fleet and the clouds, which must have ended every
+// call (-ECANCELED) before vanished_free(). Thread: the loop.
 #pragma once
 
 #include "aggregator/cloud/cloud.h"

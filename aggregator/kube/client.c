@@ -18,8 +18,7 @@ enum { SPARE_CONNECTIONS = 8 }; // for the leader lane, which takes no slot
 const char *kube_verb_name(enum kube_verb v)
 {
 	static const char *const names[] = {
-		"list", "watch", "get", "patch", "evict", "delete", "event", "lease",
-		"review"};
+		"list", "watch", "get", "patch", "evict", "delete", "event", "lease", "review"};
 	return v < KUBE_VERB_COUNT ? names[v] : "?";
 }
 

@@ -152,13 +152,13 @@ static void on_review(void *arg, const struct kube_answer *a)
 
 static void ask_next(struct kube_rights *r)
 {
-	autobuf body;
 	if (r->next == RIGHTS) {
 		r->round.rounds = r->last.rounds + 1;
 		r->last = r->round;
 		r->asking = false;
 		return;
 	}
+	autobuf body;
 	buf_init(&body, MAX_BODY_BYTES);
 	put_review(r, &rights[r->next], &body);
 	struct kube_request_options o = {.verb = KUBE_VERB_REVIEW,

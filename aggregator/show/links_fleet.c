@@ -47,7 +47,7 @@ static void add_rights(struct link_list *l, const struct kube_rights_stats *r)
 	}
 	struct show_link *link = link_add(l, "rights", SHOW_LINK_BROKEN,
 		"the ServiceAccount may not %s: %s", r->first, r->without);
-	snprintf(advice, sizeof(advice), "apply deploy/manifests/20-rbac.yaml (%s)%s%.90s",
+	snprintf(advice, sizeof(advice), "apply deploy/manifests/20-rbac.yaml (%.52s)%s%.70s",
 		r->where, r->missing > 1 ? "; all that is missing: " : "",
 		r->missing > 1 ? r->all : "");
 	link_advise(link, advice);

@@ -52,8 +52,8 @@ static void a_grace_is_shortened_to_what_is_left_and_never_zero(void **state)
 		uint32_t own_s;
 		int64_t left_ms;
 		uint32_t want_s;
-	} cases[] = {{30, 120000, 30}, {300, 120000, 120}, {0, 120000, 1}, {30, 500, 1}, {30, 0, 1},
-		{30, -60000, 1}, {120, 120000, 120}, {121, 120000, 120}};
+	} cases[] = {{30, 120000, 30}, {300, 120000, 120}, {0, 120000, 1}, {30, 500, 1},
+		{30, 0, 10}, {30, -60000, 10}, {120, 120000, 120}, {121, 120000, 120}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct scene *s = a_scene();
 		s->n.deadline_ms = now + cases[i].left_ms;

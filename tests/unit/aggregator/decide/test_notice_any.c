@@ -58,7 +58,7 @@ static void check_pods_once(struct scene *s)
 static void check_step(const struct scene *s, const struct drain_step *e)
 {
 	int64_t deadline = s->plan.deadline_ms;
-	int64_t end = deadline < now ? now : deadline;
+	int64_t end = s->plan.end_ms < now ? now : s->plan.end_ms;
 	assert_true(e->at_ms >= now);
 	if (deadline && e->kind != DRAIN_STEP_UNMARK)
 		assert_true(e->at_ms <= end);
