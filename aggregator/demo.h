@@ -18,7 +18,7 @@
 
 struct demo_doors { // where its samples, its notices and its clock go
 	int (*on_sample)(void *arg, const struct sample *s, int64_t now_ms); // intake
-	void (*on_notice)(void *arg, const struct notice *n, int64_t now_ms);
+	int (*on_notice)(void *arg, const struct notice *n, int64_t now_ms);
 	void (*on_clock)(void *arg, int64_t now_ms,
 		uint32_t window_ms); // virtual time has advanced (history only)
 	void (*on_node)(void *arg, const struct fleet_node *n); // after the fleet has taken it

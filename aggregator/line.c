@@ -138,11 +138,6 @@ static int on_demo_sample(void *arg, const struct sample *s, int64_t now_ms)
 	return intake_accept_sample(l->intake, s, now_ms);
 }
 
-static void on_demo_notice(void *arg, const struct notice *n, int64_t now_ms)
-{
-	on_notice(arg, n, now_ms); // the same door
-}
-
 static void on_demo_node(void *arg, const struct fleet_node *n)
 {
 	struct line *l = arg;
@@ -399,7 +394,7 @@ static void on_catch_up(uv_idle_t *idle)
 static int open_demo(struct line *l)
 {
 	const struct demo_doors doors = {.on_sample = on_demo_sample,
-		.on_notice = on_demo_notice,
+		.on_notice = on_notice, // the same door
 		.on_clock = on_demo_clock,
 		.on_node = on_demo_node,
 		.arg = l,
