@@ -46,9 +46,10 @@ struct sched_slot {
 	__u64 wait_ns;     // sum of the run-queue waits that ended
 	__u64 involuntary; // switched out while still wanting to run
 	__u64 foreign;     // of those, for a task of another cgroup
+	__u64 lead;        // the program's own: rq->clock less what the last task to arrive had run
 	__u32 wait[SLOT_BUCKETS];
 	__u32 burst[SLOT_BUCKETS];
-	__u64 unused[2]; // 5 whole cache lines
+	__u64 unused; // 5 whole cache lines
 };
 
 // An I/O finds its slot cold: what it touches is kept in as few cache lines as possible.

@@ -79,6 +79,7 @@ static void run_child(int cpu, bool spin, const char *const *cgroups)
 	}
 	if (cpu >= 0)
 		pin(cpu);
+	raise(SIGSTOP); // until load_go()
 	for (;;) {
 		for (volatile int i = 0; i < 100000; i++)
 			; // work
@@ -87,8 +88,9 @@ static void run_child(int cpu, bool spin, const char *const *cgroups)
 	}
 }
 
-int load_start(struct load *l, size_t n, int cpu, bool spin, const char *const *cgroups)
+int load_prepare(struct load *l, size_t n, int cpu, bool spin, const char *const *cgroups)
 {
+	siginfo_t info;
 	l->n = 0;
 	while (l->n < n && l->n < LOAD_MAX) {
 		pid_t pid = fork();
@@ -98,7 +100,23 @@ int load_start(struct load *l, size_t n, int cpu, bool spin, const char *const *
 			run_child(cpu, spin, cgroups);
 		l->pids[l->n++] = pid;
 	}
+	for (size_t i = 0; i < l->n; i++)
+		waitid(P_PID, (id_t)l->pids[i], &info, WSTOPPED | WEXITED | WNOWAIT);
 	return 0;
+}
+
+void load_go(struct load *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		kill(l->pids[i], SIGCONT);
+}
+
+int load_start(struct load *l, size_t n, int cpu, bool spin, const char *const *cgroups)
+{
+	int r = load_prepare(l, n, cpu, spin, cgroups);
+	if (r == 0)
+		load_go(l);
+	return r;
 }
 
 void load_kill(struct load *l)

@@ -24,6 +24,9 @@ struct load {
 // n children that compute (spin) on CPU cpu (-1: any), or sleep 1 ms in between (spin false),
 // started inside the cgroups of paths (NULL-ended, may be NULL).
 int load_start(struct load *l, size_t n, int cpu, bool spin, const char *const *cgroups);
+// The same in two steps: after the first all are in their cgroups and on their CPU, and stand still.
+int load_prepare(struct load *l, size_t n, int cpu, bool spin, const char *const *cgroups);
+void load_go(struct load *l);
 void load_kill(struct load *l); // waits until all are dead, reaps none: /proc still knows them
 void load_stop(struct load *l);
 // Sum over the children of field 0 (ns on CPU) or 1 (ns waited) of /proc/PID/schedstat.

@@ -45,6 +45,39 @@ static bool print_error(
 	return bench_print(text, error, "%", NAN, budget);
 }
 
+// Time that the hypervisor gave to others while the CPU (-1: all of them) had work: on no side of
+// the comparison, but the reason why a burst by the wall clock would be too long.
+static uint64_t stolen_ns(int cpu)
+{
+	char line[512], name[16] = "cpu ";
+	uint64_t ticks = 0;
+	if (cpu >= 0)
+		snprintf(name, sizeof(name), "cpu%d ", cpu);
+	FILE *f = fopen("/proc/stat", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, name, strlen(name)) != 0)
+			continue;
+		const char *at = line + strlen(name);
+		for (int field = 1; field < 8; field++) { // user … softirq
+			at += strspn(at, " ");
+			at += strcspn(at, " ");
+		}
+		for (at += strspn(at, " "); *at >= '0' && *at <= '9'; at++)
+			ticks = ticks * 10 + (uint64_t)(*at - '0');
+	}
+	if (f)
+		fclose(f);
+	return ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static void print_stolen(const char *name, uint64_t stolen, uint64_t oncpu)
+{
+	char text[64];
+	snprintf(text, sizeof(text), "parity_stolen_%s", name);
+	if (oncpu > 0)
+		bench_print(text, 100.0 * (double)stolen / (double)oncpu, "% of on-CPU", NAN, NAN);
+}
+
 static uint64_t kernel_cpu_ns(const char *path)
 {
 	int64_t ns = cgroup_number(path, "cpuacct.usage", NULL);
@@ -64,15 +97,22 @@ static bool compare_sched(struct probe *p, const struct scenario *s)
 		fprintf(stderr, "no cpu controller\n");
 		return false;
 	}
-	uint64_t inode = cgroup_inode(cpu);
-	load_start(&l, s->n, s->cpu, s->spin, in);
+	uint64_t inode = cgroup_inode(cpu), stolen = stolen_ns(s->cpu);
+	// all stand still inside: what they waited for on their way in is in schedstat, but not
+	// ours
+	load_prepare(&l, s->n, s->cpu, s->spin, in);
+	uint64_t waited_before = load_schedstat(&l, 1);
+	uint64_t before = watch_row(p, PROBE_SCHED, inode)->values[WAIT];
+	load_go(&l);
 	sleep_ms(RUN_MS);
 	load_kill(&l); // dead but not reaped: their last burst is counted, schedstat is still there
-	uint64_t waited = load_schedstat(&l, 1);
+	uint64_t waited = load_schedstat(&l, 1) - waited_before;
+	stolen = stolen_ns(s->cpu) - stolen;
 	load_stop(&l);
 	const struct probe_row *row = watch_row(p, PROBE_SCHED, inode);
 	bool ok = print_error("oncpu", s->name, row->values[ONCPU], kernel_cpu_ns(acct), 0.5);
-	ok &= print_error("wait", s->name, row->values[WAIT], waited, 1.5);
+	print_stolen(s->name, stolen, row->values[ONCPU]);
+	ok &= print_error("wait", s->name, row->values[WAIT] - before, waited, 1.5);
 	cgroup_remove(cpu);
 	cgroup_remove(acct);
 	return ok;
