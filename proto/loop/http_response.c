@@ -115,6 +115,8 @@ static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t max)
 	if (n == 0) {
 		if (s->closing)
 			return MHD_CONTENT_READER_END_OF_STREAM;
+		if (s->server->stopping)
+			return MHD_CONTENT_READER_END_WITH_ERROR;
 		if (s->request && !s->suspended) {
 			s->suspended = true;
 			MHD_suspend_connection(s->request->mhd);
@@ -253,6 +255,8 @@ enum MHD_Result http_response_error(struct http_request *q, int status, const ch
 enum MHD_Result http_response_make(struct http_request *q)
 {
 	struct http_response r = {.request = q};
+	if (q->server->stopping)
+		return http_response_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
 	q->server->o.on_request(q->server->o.arg, q, &r);
 	if (!r.mhd) {
 		for (size_t i = 0; i < r.n_headers; i++) {

@@ -317,7 +317,10 @@ void http_server_stop(struct http_server *s, void (*on_stopped)(void *arg), void
 {
 	s->on_stopped = on_stopped;
 	s->on_stopped_arg = arg;
-	http_streams_abort(s); // MHD must not be stopped with suspended connections
+	// MHD aborts the process if it is stopped with a suspended connection. Those that are get
+	// resumed; and the request that MHD_run() may still find must not become another one.
+	s->stopping = true;
+	http_streams_abort(s);
 	MHD_run(s->daemon);
 	uv_poll_stop(&s->poll);
 	MHD_stop_daemon(s->daemon);

@@ -40,7 +40,8 @@ struct http_server {
 	struct http_address *addresses;
 	struct http_counters counters;
 	uint16_t port;
-	bool woken; // a stream has something to send
+	bool woken;    // a stream has something to send
+	bool stopping; // no more handlers run, no more streams are suspended
 	int open_handles;
 	void (*on_stopped)(void *arg);
 	void *on_stopped_arg;
