@@ -20,6 +20,9 @@ enum { QUIET_EVERY_TICKS = 5, QUIET_PERMILLE = 1 };
 // The CPUs that a cgroup may use decide whether it is saturated (agent/window/saturation.h): with
 // those of two minutes ago a pod that was pinned to one CPU seemed to have room on the others.
 static const uint64_t limits_every_ticks = 30;
+// Those of a quiet one decide nothing, and opening their four files is the dearest that is done for
+// it; once it is not quiet any more they are looked at with its next slow reading.
+static const uint64_t quiet_limits_every_ticks = 120;
 
 struct collect {
 	struct collect_options options;
@@ -31,11 +34,12 @@ struct collect {
 	struct cgroups *cgroups;
 	struct window *window;
 	struct probe_row *rows;
-	uint64_t *quiet; // by slot: its id, if it was quiet at the last fast reading
+	uint64_t *quiet;       // by slot: its id, if it was quiet at the last fast reading
+	uint64_t *limits_tick; // by slot: when its limits were last read
 	struct scope raw;
 	uint64_t last_walk_ns, walks;
-	struct probe_losses losses; // as of the last slow tick
-	uint64_t sched_on_ns;
+	struct probe_losses losses;          // as of the last slow tick
+	uint64_t probe_on_ns[PROBE_SOURCES]; // as of the last reading
 	// the sample under way
 	struct sample *out;
 	uint32_t dropped;           // rows that did not fit
@@ -83,7 +87,8 @@ int collect_new(struct collect **ret, const struct collect_options *o, struct wh
 		.max_slots = COLLECT_MAX_SLOTS, .max_rows = MAX_ROWS, .n_cpus = o->n_cpus};
 	c->rows = calloc(MAX_ROWS, sizeof(*c->rows));
 	c->quiet = calloc(COLLECT_MAX_SLOTS, sizeof(*c->quiet));
-	int r = c->rows && c->quiet ? node_new(&c->node, &n) : -ENOMEM;
+	c->limits_tick = calloc(COLLECT_MAX_SLOTS, sizeof(*c->limits_tick));
+	int r = c->rows && c->quiet && c->limits_tick ? node_new(&c->node, &n) : -ENOMEM;
 	if (r == 0)
 		r = window_new(&c->window, &w);
 	if (r == 0)
@@ -107,6 +112,7 @@ void collect_free(struct collect *c)
 	node_free(c->node);
 	free(c->rows);
 	free(c->quiet);
+	free(c->limits_tick);
 	free(c);
 }
 
@@ -168,14 +174,17 @@ static void read_probe(struct collect *c, enum probe_source source, uint64_t now
 	const struct probe_columns *columns = probe_columns(source);
 	const struct window_finder finder = {.find = find_owner, .arg = c};
 	struct probe_reading r = {.rows = c->rows, .max_rows = MAX_ROWS};
+	// nine of ten seconds in the default mode: the slots are 350 KB on 2 CPUs
+	if (c->probe_on_ns[source] &&
+		probe_on_ns(c->options.probe, source, now_ns) == c->probe_on_ns[source])
+		return;
 	if (probe_read(c->options.probe, source, now_ns, &r) < 0)
 		return;
 	c->finding = c->tree ? layout_find(&c->layout, columns->controller) : HIERARCHY_COUNT;
 	window_probe(c->window, source, columns, &r, &finder);
-	if (source == PROBE_SCHED) {
-		c->out->duty_on_ms = (uint32_t)((r.on_ns - c->sched_on_ns) / 1000000);
-		c->sched_on_ns = r.on_ns;
-	}
+	if (source == PROBE_SCHED)
+		c->out->duty_on_ms = (uint32_t)((r.on_ns - c->probe_on_ns[source]) / 1000000);
+	c->probe_on_ns[source] = r.on_ns;
 }
 
 static void read_probes(struct collect *c, uint64_t now_ns)
@@ -236,12 +245,21 @@ static void add_row(struct collect *c, const struct tree_slot *s, const struct w
 		*least = *row;
 }
 
+// Spread over the slots as slow readings are. A new one's are read with its first files.
+static bool are_limits_due(const struct collect *c, size_t slot, const struct tree_slot *s)
+{
+	uint64_t every = c->quiet[slot] == s->id ? quiet_limits_every_ticks : limits_every_ticks;
+	return c->ticks - c->limits_tick[slot] >= every;
+}
+
 static void read_slot(struct collect *c, size_t slot, unsigned what, uint64_t now_ns)
 {
 	const struct tree_slot *s = tree_slot(c->tree, slot);
-	bool limits = (c->ticks + slot) % limits_every_ticks < c->slow_every && what & WINDOW_SLOW;
+	bool limits = what & WINDOW_SLOW && are_limits_due(c, slot, s);
 	unsigned files = (what & WINDOW_FAST ? CGROUP_FAST : 0) |
 			 (what & WINDOW_SLOW ? CGROUP_SLOW : 0) | (limits ? CGROUP_LIMITS : 0);
+	if (limits)
+		c->limits_tick[slot] = c->ticks;
 	if (what & WINDOW_FAST)
 		c->quiet[slot] = 0; // until a whole window says so
 	if (cgroups_read(c->cgroups, slot, s, files, &c->raw) < 0)

@@ -349,6 +349,11 @@ static bool is_loaded(const struct object *o)
 	return false;
 }
 
+uint64_t probe_on_ns(const struct probe *p, enum probe_source source, uint64_t now_ns)
+{
+	return on_ns(&p->on[source], now_ns);
+}
+
 int probe_read(struct probe *p, enum probe_source source, uint64_t now_ns, struct probe_reading *r)
 {
 	r->n_rows = 0;

@@ -96,6 +96,9 @@ struct probe_reading {
 // source was off: right on the average, but one window may hold more than on_ns. Returns 0, or
 // -ENODATA if the source is not loaded.
 int probe_read(struct probe *p, enum probe_source source, uint64_t now_ns, struct probe_reading *r);
+// How long the source has been on so far. While it does not grow, nothing new can have been counted
+// by a source that is switched off and on: no need to read it.
+uint64_t probe_on_ns(const struct probe *p, enum probe_source source, uint64_t now_ns);
 
 // --- events ---------------------------------------------------------------------------------
 
