@@ -203,6 +203,97 @@ static void hybrid_keeps_an_inode_per_hierarchy(void **state)
 	assert_int_equal(tree_count(x->tree), 0);
 }
 
+#define FS_POD       "/kubepods/burstable/pod" POD_UID
+#define FS_CONTAINER FS_POD "/" HEX
+
+// A node of before systemd's time: v1 only, cpu and cpuacct in one hierarchy, the cgroupfs driver.
+static void v1(struct fixture *x)
+{
+	static const char *const controllers[] = {"cpu,cpuacct", "memory", "blkio", "cpuset"};
+	folder_write(&x->f, "self/cgroup",
+		"5:cpuset:/\n4:memory:/\n3:blkio:/\n2:cpu,cpuacct:/\n1:name=systemd:/\n");
+	for (size_t i = 0; i < 4; i++) {
+		char path[1024];
+		snprintf(path, sizeof(path), "cgroup/%s%s", controllers[i], FS_CONTAINER);
+		folder_dir(&x->f, path);
+	}
+	folder_dir(&x->f, "cgroup/cpu,cpuacct/docker/" HEX);
+	assert_int_equal(symlink("cpu,cpuacct", folder_at(&x->f, "cgroup/cpu")), 0);
+	assert_int_equal(symlink("cpu,cpuacct", folder_at(&x->f, "cgroup/cpuacct")), 0);
+	folder_write(&x->f, "cgroup/cpu" FS_POD "/cpu.stat",
+		"nr_periods 10\nnr_throttled 2\nthrottled_time 7000\n");
+	folder_write(&x->f, "cgroup/cpu" FS_POD "/cpu.cfs_quota_us", "150000\n");
+	folder_write(&x->f, "cgroup/cpu" FS_POD "/cpu.cfs_period_us", "100000\n");
+	folder_write(&x->f, "cgroup/cpu" FS_POD "/cpuacct.usage", "5000000\n");
+	folder_write(&x->f, "cgroup/memory" FS_POD "/memory.usage_in_bytes", "4096\n");
+	folder_write(&x->f, "cgroup/memory" FS_POD "/memory.limit_in_bytes", "8192\n");
+	folder_write(&x->f, "cgroup/memory" FS_CONTAINER "/memory.usage_in_bytes", "1024\n");
+	folder_write(&x->f, "cgroup/memory" FS_CONTAINER "/memory.limit_in_bytes",
+		"9223372036854771712\n"); // v1's way to say none
+	folder_write(&x->f, "cgroup/cpuset" FS_POD "/cpuset.effective_cpus", "0-1\n");
+}
+
+static void a_v1_node_with_the_cgroupfs_driver_has_its_pods_and_their_values(void **state)
+{
+	struct fixture *x = *state;
+	struct scope raw;
+	v1(x);
+	start(x, 16, 100);
+	tree_walk(x->tree);
+	assert_string_equal(layout_name(&x->layout), "v1");
+	assert_int_equal(layout_find(&x->layout, "cpu"), HIERARCHY_CPU);
+	assert_int_equal(layout_find(&x->layout, ""), HIERARCHY_COUNT); // no v2 to find sockets in
+	assert_int_equal(layout_by_id(&x->layout, 4), HIERARCHY_MEMORY);
+	assert_int_equal(tree_count(x->tree), 3); // pod, container, and one of docker's own
+	int pod = slot_named(x, FS_POD), container = slot_named(x, FS_CONTAINER);
+	assert_true(pod >= 0 && container >= 0);
+	const struct tree_slot *p = tree_slot(x->tree, (size_t)pod);
+	const struct tree_slot *c = tree_slot(x->tree, (size_t)container);
+	assert_int_equal(p->kind, CGROUP_POD);
+	assert_string_equal(p->pod_uid, POD_UID);
+	assert_int_equal(c->kind, CGROUP_CONTAINER);
+	assert_string_equal(c->pod_uid, POD_UID);
+	assert_string_equal(c->container_id, HEX);
+	assert_int_equal(c->pod, pod);
+	assert_int_equal(
+		tree_owner(x->tree, HIERARCHY_CPU, inode_of(x, "/cpu" FS_CONTAINER)), container);
+	assert_int_equal(tree_owner(x->tree, HIERARCHY_MEMORY, inode_of(x, "/memory" FS_POD)), pod);
+	unsigned all = CGROUP_FAST | CGROUP_SLOW;
+	assert_int_equal(cgroups_read(x->cgroups, (size_t)pod, p, all, &raw), 0);
+	assert_int_equal(raw.values[METRIC_CPU_USAGE], 5000000);
+	assert_int_equal(raw.values[METRIC_CPU_CAPACITY], 1500);
+	assert_int_equal(raw.values[METRIC_CPU_THROTTLED_PERIODS], 2);
+	assert_int_equal(raw.values[METRIC_MEM_USED], 4096);
+	assert_int_equal(raw.values[METRIC_MEM_LIMIT], 8192);
+	assert_false(scope_has(&raw, METRIC_PSI_CPU_SOME)); // pressure is v2's
+	assert_int_equal(cgroups_cpus(x->cgroups, (size_t)pod), 2);
+	assert_int_equal(cgroups_read(x->cgroups, (size_t)container, c, all, &raw), 0);
+	assert_int_equal(raw.values[METRIC_MEM_USED], 1024);
+	assert_false(scope_has(&raw, METRIC_MEM_LIMIT));
+	assert_false(scope_has(&raw, METRIC_CPU_USAGE)); // no such file there
+}
+
+// The same driver on v2: minikube, kubeadm without systemd, k3s.
+static void the_cgroupfs_driver_on_v2_has_the_same_pods(void **state)
+{
+	struct fixture *x = *state;
+	folder_write(&x->f, "cgroup/cgroup.controllers", "cpu io memory\n");
+	folder_write(&x->f, "self/cgroup", "0::/\n");
+	folder_dir(&x->f, "cgroup" FS_CONTAINER);
+	folder_dir(&x->f, "cgroup/kubepods/pod9d3f0c1b2a39485766778899aabbccdd/crio-" HEX);
+	start(x, 16, 100);
+	tree_walk(x->tree);
+	assert_int_equal(tree_count(x->tree), 4);
+	int pod = slot_named(x, FS_POD), container = slot_named(x, FS_CONTAINER);
+	assert_true(pod >= 0 && container >= 0);
+	assert_int_equal(tree_slot(x->tree, (size_t)container)->pod, pod);
+	assert_int_equal(slot_named(x, "/kubepods/burstable"), -1);
+	int fixed = slot_named(x, "/kubepods/pod9d3f0c1b2a39485766778899aabbccdd"); // a static pod
+	assert_true(fixed >= 0);
+	assert_string_equal(
+		tree_slot(x->tree, (size_t)fixed)->pod_uid, "9d3f0c1b2a39485766778899aabbccdd");
+}
+
 static void write_v2_files(struct fixture *x)
 {
 	folder_write(&x->f, "cgroup" POD "/cpu.stat",
@@ -276,6 +367,8 @@ int main(void)
 		T(another_walk_removes_what_is_gone),
 		T(owners_beyond_the_bound_are_counted_and_find_room_later),
 		T(hybrid_keeps_an_inode_per_hierarchy),
+		T(a_v1_node_with_the_cgroupfs_driver_has_its_pods_and_their_values),
+		T(the_cgroupfs_driver_on_v2_has_the_same_pods),
 		T(files_are_read_fast_and_slow),
 		T(without_descriptors_to_keep_the_values_are_the_same),
 	};
