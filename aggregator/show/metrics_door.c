@@ -48,6 +48,8 @@ static void lane_traffic(const struct lane *lanes, int n, struct prom *p)
 	LANES("petrel_lane_replies_total", "Receipts sent.", (double)l->replies);
 	LANES("petrel_lane_held_replies_total", "Receipts held back to slow a sender down.",
 		(double)l->held);
+	LANES("petrel_lane_revived_total", "Times that a dead listener was replaced.",
+		(double)l->revived);
 	LANES("petrel_lane_saturated_total", "Times that all contexts were busy at once.",
 		(double)l->saturated);
 	prom_family(p, "petrel_lane_refused_total", "counter", "Connections and messages refused.");

@@ -51,6 +51,7 @@ struct lane_counters {
 	uint64_t messages, bytes, replies;
 	uint64_t held;      // replies that were held back
 	uint64_t saturated; // times that all contexts were busy at once
+	uint64_t revived;   // times that a dead listener was replaced
 	uint64_t refused[LANE_REFUSAL_COUNT];
 };
 
@@ -62,6 +63,7 @@ struct lane_server_options {
 	unsigned max_peers;       // 0: 20,000
 	size_t max_message_bytes; // 0: LANE_MAX_MESSAGE_BYTES
 	uint32_t idle_ms;         // 0: 90,000. TCP may not notice a vanished node for days
+	uint32_t canary_ms; // 0: 30,000. So often the listener is tried, and replaced if it is dead
 	// A message. The answer goes into reply (empty at the call, at most LANE_MAX_REPLY_BYTES).
 	// Return the milliseconds to hold the answer back (0: now; this slows down just this peer),
 	// or a negative errno: the peer gets no answer and loses its connection.

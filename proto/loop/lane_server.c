@@ -11,10 +11,12 @@
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
+#include "proto/loop/lane_canary.h"
 #include "proto/loop/lane_peers.h"
 #include "proto/loop/nng_fix.h"
 #include "proto/loop/tls_impl.h"
@@ -45,7 +47,11 @@ struct lane_server {
 	uv_loop_t *loop;
 	nng_socket socket;
 	bool opened;
+	nng_listener listener; // id 0: to be opened again
+	char url[256];         // with the port in force
 	uint16_t port;
+	struct canary canary;
+	uint64_t n_revived;
 	struct peers peers;
 	struct context *contexts;
 	unsigned n_contexts;  // opened so far
@@ -245,11 +251,42 @@ static bool is_revoked(void *arg, const struct peer *peer)
 	return tls_is_revoked(s->o.tls, peer->public.id.serial);
 }
 
+// Everything that the listener has accepted or refused, by nng's own counters: they move only while
+// it goes on accepting. nng copies those of every connection, too: not to be asked often.
+static uint64_t life(void *arg)
+{
+	const struct lane_server *s = arg;
+	nng_stat *root;
+	uint64_t sum = 0;
+	if (nng_stats_get(&root) != 0)
+		return UINT64_MAX; // out of memory: another number each way
+	nng_stat *found = nng_stat_find_listener(root, s->listener);
+	for (nng_stat *x = found ? nng_stat_child(found) : NULL; x; x = nng_stat_next(x))
+		if (nng_stat_type(x) == NNG_STAT_COUNTER)
+			sum += nng_stat_value(x);
+	nng_stats_free(root);
+	return sum;
+}
+
+static int listen_on(struct lane_server *s, const char *url);
+
+// Its connections end with it; their agents dial anew.
+static void revive(struct lane_server *s)
+{
+	if (nng_listener_id(s->listener) > 0)
+		nng_listener_close(s->listener);
+	s->listener = (nng_listener)NNG_LISTENER_INITIALIZER;
+	if (listen_on(s, s->url) == 0)
+		s->n_revived++;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct lane_server *s = timer->data;
 	close_chosen(s, is_idle, LANE_REFUSED_IDLE);
 	peers_sweep(&s->peers);
+	if (nng_listener_id(s->listener) <= 0 || canary_tick(&s->canary, uv_now(s->loop), life, s))
+		revive(s);
 }
 
 void lane_server_drop_revoked(struct lane_server *s)
@@ -260,35 +297,72 @@ void lane_server_drop_revoked(struct lane_server *s)
 
 // ---- start and stop
 
-static int open_listener(struct lane_server *s)
+static void note_address(struct lane_server *s, const nng_sockaddr *a)
 {
-	nng_listener listener;
+	struct sockaddr_storage address = {0};
+	if (a->s_family == NNG_AF_INET6) {
+		struct sockaddr_in6 *six = (struct sockaddr_in6 *)&address;
+		six->sin6_family = AF_INET6;
+		six->sin6_port = a->s_in6.sa_port;
+		memcpy(&six->sin6_addr, a->s_in6.sa_addr, sizeof(six->sin6_addr));
+		s->port = ntohs(a->s_in6.sa_port);
+	} else {
+		struct sockaddr_in *four = (struct sockaddr_in *)&address;
+		four->sin_family = AF_INET;
+		four->sin_port = a->s_in.sa_port;
+		four->sin_addr.s_addr = a->s_in.sa_addr;
+		s->port = ntohs(a->s_in.sa_port);
+	}
+	const char *colon = strrchr(s->o.url, ':');
+	snprintf(s->url, sizeof(s->url), "%.*s:%u", (int)(colon - s->o.url), s->o.url, s->port);
+	canary_init(&s->canary, s->o.canary_ms, &address);
+	s->canary.next_ms = uv_now(s->loop) + s->canary.period_ms;
+}
+
+static int start_listener(struct lane_server *s, nng_listener listener)
+{
 	nng_tls_config *config = NULL;
 	nng_sockaddr a;
+	int e = s->o.tls ? tls_engine_config(s->o.tls, &config) : 0;
+	if (e == 0 && config)
+		e = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config);
+	if (config)
+		nng_tls_config_free(config); // the listener has its own reference
+	if (e == 0)
+		e = nng_listener_start(listener, 0);
+	if (e == 0)
+		e = nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &a);
+	if (e == 0)
+		note_address(s, &a);
+	return e;
+}
+
+static int listen_on(struct lane_server *s, const char *url)
+{
+	nng_listener listener;
+	int e = nng_listener_create(&listener, s->socket, url);
+	if (e != 0)
+		return e;
+	e = start_listener(s, listener);
+	if (e == 0)
+		s->listener = listener;
+	else
+		nng_listener_close(listener);
+	return e;
+}
+
+static int open_listener(struct lane_server *s)
+{
 	int e = nng_rep0_open(&s->socket);
 	if (e != 0)
 		return e;
 	s->opened = true;
 	if ((e = nng_pipe_notify(s->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, s)) ||
 		(e = nng_pipe_notify(s->socket, NNG_PIPE_EV_REM_POST, on_pipe, s)) ||
-		(e = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ,
-			 s->o.max_message_bytes + REQUEST_ID_BYTES)) ||
-		(e = nng_listener_create(&listener, s->socket, s->o.url)))
+		(e = nng_socket_set_size(
+			 s->socket, NNG_OPT_RECVMAXSZ, s->o.max_message_bytes + REQUEST_ID_BYTES)))
 		return e;
-	if (s->o.tls) {
-		e = tls_engine_config(s->o.tls, &config);
-		if (e == 0)
-			e = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config);
-		if (config)
-			nng_tls_config_free(config); // the listener has its own reference
-		if (e != 0)
-			return e;
-	}
-	if ((e = nng_listener_start(listener, 0)) ||
-		(e = nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &a)))
-		return e;
-	s->port = ntohs(a.s_family == NNG_AF_INET6 ? a.s_in6.sa_port : a.s_in.sa_port);
-	return 0;
+	return listen_on(s, s->o.url);
 }
 
 static int open_contexts(struct lane_server *s)
@@ -313,6 +387,7 @@ static int open_contexts(struct lane_server *s)
 
 static void close_all(struct lane_server *s)
 {
+	canary_done(&s->canary);
 	if (s->opened)
 		nng_close(s->socket);
 	for (unsigned i = 0; i < s->n_contexts; i++) {
@@ -352,6 +427,7 @@ static void init(struct lane_server *s, struct inbox *inbox, const struct lane_s
 	buf_init(&s->reply, LANE_MAX_REPLY_BYTES);
 	if (o->tls)
 		s->o.tls = tls_reference(o->tls);
+	s->canary.fd = -1;
 	s->reserved = s->o.contexts + 2 * (size_t)s->o.max_peers;
 }
 
@@ -405,6 +481,7 @@ const struct lane_counters *lane_server_counters(struct lane_server *s)
 	c->saturated = atomic_load(&s->saturated);
 	c->replies = s->replies;
 	c->held = s->n_holds;
+	c->revived = s->n_revived;
 	for (int i = 0; i < LANE_REFUSAL_COUNT; i++)
 		c->refused[i] = atomic_load(&s->refused[i]);
 	c->refused[LANE_REFUSED_OVERSIZED] = nng_fix_oversized();

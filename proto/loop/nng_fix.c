@@ -19,6 +19,7 @@
 enum { BACKLOG = 4096 };
 
 static atomic_uint cpus;
+static atomic_bool wedge;
 static atomic_uint_fast64_t oversized;
 
 // ECLOSED is what a listener takes for its own end.
@@ -26,7 +27,8 @@ int __real_nni_plat_errno(int error);
 int __wrap_nni_plat_errno(int error);
 int __wrap_nni_plat_errno(int error)
 {
-	return error == EPIPE ? NNG_ECONNSHUT : __real_nni_plat_errno(error);
+	return error == EPIPE && !atomic_load(&wedge) ? NNG_ECONNSHUT
+						      : __real_nni_plat_errno(error);
 }
 
 uint32_t __real_nni_random(void);
@@ -112,6 +114,11 @@ int __wrap_listen(int fd, int backlog)
 void nng_fix_cpus(unsigned n)
 {
 	atomic_store(&cpus, n);
+}
+
+void nng_fix_let_wedge(bool let)
+{
+	atomic_store(&wedge, let);
 }
 
 uint64_t nng_fix_oversized(void)

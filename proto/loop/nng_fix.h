@@ -16,6 +16,7 @@
 // ours; count CPUs with sched_getaffinity().
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // Two task threads. With four, an aggregator of 800 agents takes 13 % more CPU and its slowest
@@ -31,4 +32,6 @@ void nng_fix_cpus(unsigned cpus);
 void nng_fix_init(void);
 // An nng error as negative errno.
 int nng_fix_errno(int error);
+// For tests: lets nng's own fault with EPIPE happen, which wedges listeners.
+void nng_fix_let_wedge(bool wedge);
 uint64_t nng_fix_oversized(void); // messages refused by the receive limit, in this process

@@ -292,6 +292,9 @@ void tls_count_failure(struct tls *t, SSL *ssl)
 	enum tls_fail kind = TLS_FAIL_OTHER;
 	long verified = SSL_get_verify_result(ssl);
 	int reason = ERR_GET_REASON(ERR_peek_error());
+	if (SSL_get_state(ssl) == TLS_ST_BEFORE &&
+		(reason == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING))
+		return; // went without a word, as port checks do
 	if (verified != X509_V_OK)
 		kind = kind_of(verified);
 	else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)

@@ -154,6 +154,49 @@ static void a_tls_listener_survives_peers_that_vanish(void **state)
 	test_ca_done(&ca);
 }
 
+static unsigned revived(struct rig *rig)
+{
+	return (unsigned)lane_server_counters(rig->server)->revived;
+}
+
+static bool is_heard(struct rig *rig, unsigned ms)
+{
+	unsigned before = rig->receipts;
+	dial(rig, (struct lane_client_options){.resend_ms = 200});
+	assert_int_equal(lane_client_send(rig->client, "hello", 5), 0);
+	return until(rig, &rig->receipts, before + 1, ms);
+}
+
+// nng's own fault is let happen: the listener greets, and accepts nobody any more.
+static void a_dead_listener_is_noticed_and_replaced(void **state)
+{
+	struct rig rig;
+	rig_init(&rig);
+	serve(&rig, (struct lane_server_options){.canary_ms = 1000});
+	nng_fix_let_wedge(true);
+	for (int k = 0; k < 10; k++)
+		survives(&rig, NULL, 0);
+	nng_fix_let_wedge(false);
+	assert_false(is_heard(&rig, 700));
+	assert_int_equal(revived(&rig), 0);
+	assert_true(until(&rig, &rig.receipts, 1, 40000)); // the same client, on the same port
+	assert_int_equal(revived(&rig), 1);
+	rig_done(&rig);
+}
+
+static void a_listener_that_lives_is_left_alone(void **state)
+{
+	struct rig rig;
+	rig_init(&rig);
+	serve(&rig, (struct lane_server_options){.canary_ms = 1000});
+	assert_true(is_heard(&rig, 5000));
+	wait_ms(&rig, 9000);
+	assert_int_equal(revived(&rig), 0);
+	assert_int_equal(rig.disconnected, 0);
+	assert_int_equal(rig.ups, 1); // the canary is no peer
+	rig_done(&rig);
+}
+
 // Sockets whose every request is refused: they reconnect and repeat it for ever, four messages of
 // 100 KB at a time, so that many a connection is closed in the middle of one.
 enum { STUBBORN = 10, PER_SOCKET = 4 };
@@ -295,6 +338,8 @@ int main(void)
 		cmocka_unit_test(nngs_threads_are_few_on_a_host_with_64_cpus),
 		cmocka_unit_test(a_listener_survives_peers_that_vanish),
 		cmocka_unit_test(a_tls_listener_survives_peers_that_vanish),
+		cmocka_unit_test(a_dead_listener_is_noticed_and_replaced),
+		cmocka_unit_test(a_listener_that_lives_is_left_alone),
 		cmocka_unit_test(a_connection_closed_in_the_middle_of_a_message_is_cleaned_up),
 		cmocka_unit_test(redials_back_off),
 		cmocka_unit_test(the_backlog_takes_a_thousand_at_once),
