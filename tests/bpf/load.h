@@ -24,7 +24,8 @@ struct load {
 // n children that compute (spin) on CPU cpu (-1: any), or sleep 1 ms in between (spin false),
 // started inside the cgroups of paths (NULL-ended, may be NULL).
 int load_start(struct load *l, size_t n, int cpu, bool spin, const char *const *cgroups);
-// The same in two steps: after the first all are in their cgroups and on their CPU, and stand still.
+// The same in two steps: after the first all are in their cgroups and on their CPU, and stand
+// still.
 int load_prepare(struct load *l, size_t n, int cpu, bool spin, const char *const *cgroups);
 void load_go(struct load *l);
 void load_kill(struct load *l); // waits until all are dead, reaps none: /proc still knows them
