@@ -280,8 +280,7 @@ static void told(struct run *r)
 	uint64_t from = r->acted_ns > r->well_ns ? r->acted_ns : r->well_ns, ms = ms_since(from);
 	if (r->step != STEP_GOES && ms > r->worst_ms[r->event])
 		r->worst_ms[r->event] = ms;
-	r->late += r->step == STEP_APPEARS && events[r->event].bound_ms == events[SPOT].bound_ms &&
-		   ms > LATE_MS;
+	r->late += r->step == STEP_APPEARS && r->event <= SPOT_TWICE && ms > LATE_MS;
 	r->steps[r->event]++;
 	uv_timer_stop(&r->limit);
 	r->done = true;
