@@ -311,6 +311,11 @@ static void start_watch(struct agent *a)
 	o.http.address = c->imds_address;
 	o.http.port = (uint16_t)c->imds_port;
 	o.allow_v1 = c->imds_allow_v1;
+	o.period_ms[WATCH_SPOT_ACTION] = (uint32_t)c->imds_spot_ms;
+	o.period_ms[WATCH_LIFECYCLE] = (uint32_t)c->imds_lifecycle_ms;
+	o.period_ms[WATCH_REBALANCE] = (uint32_t)c->imds_rebalance_ms;
+	o.period_ms[WATCH_MAINTENANCE] = (uint32_t)c->imds_maintenance_ms;
+	o.period_ms[WATCH_TERMINATION_TIME] = (uint32_t)c->imds_termination_ms;
 	o.wall_ms = clock_wall_ms;
 	o.mono_ns = clock_mono_ns;
 	o.on_notice = on_notice;

@@ -18,6 +18,8 @@ struct agent_config {
 	bool imds, imds_allow_v1;
 	char *imds_address;
 	uint64_t imds_port;
+	uint64_t imds_spot_ms, imds_lifecycle_ms, imds_rebalance_ms, imds_maintenance_ms,
+		imds_termination_ms;
 	char *http_address;
 	uint64_t http_port;
 	uint64_t cpu_budget_permille;

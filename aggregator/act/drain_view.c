@@ -137,6 +137,7 @@ static void see_group(struct drains *ds, const struct drain *d, struct drain_vie
 {
 	const struct fleet_group *g = fleet_find_group(ds->o.fleet, d->cluster, d->group);
 	v->scaling_group = v->hook = v->fallback_group = v->fallback_zone = "";
+	v->group_replaces = d->kinds & 1u << DRAIN_ASG_LIFECYCLE;
 	v->replacement_asked = d->replacement.state != DRAIN_REPLACEMENT_NONE;
 	v->replacement_ready = d->replacement.state == DRAIN_REPLACEMENT_READY;
 	v->replacement_failed = d->replacement.state == DRAIN_REPLACEMENT_FAILED;

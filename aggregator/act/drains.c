@@ -376,23 +376,25 @@ static struct drain *reopened(struct drains *ds, const struct fleet_node *f)
 	return NULL;
 }
 
-static const uint32_t loss_kinds = 1u << DRAIN_SPOT_ITN | 1u << DRAIN_STATE_CHANGE;
-
 // The loss of the instance by another road, after its drain was over: EC2's state change comes two
-// minutes after the notice. Everything has been done; it is not done again.
+// minutes after the notice, or when the group ends what was drained. Nothing is done again, and no
+// second replacement is asked for.
+static bool is_old_news(const struct drains *ds, const struct drain *d, enum notice_kind kind)
+{
+	const uint32_t loss = 1u << DRAIN_SPOT_ITN | 1u << DRAIN_STATE_CHANGE;
+	const int64_t long_ago_ms = 600000; // then it is another loss, of a node that survived
+	int64_t over_ms = d->deadline_ms > d->ended_ms ? d->deadline_ms : d->ended_ms;
+	bool same = kind == NOTICE_STATE_CHANGE || (kind == NOTICE_SPOT_ITN && (d->kinds & loss));
+	return same && d->phase == DRAIN_DONE && d->inner->marked && d->n_left == 0 &&
+	       ds->now_ms < over_ms + long_ago_ms;
+}
+
 static struct drain *done_already(
 	struct drains *ds, const struct fleet_node *f, const struct notice *n)
 {
-	const int64_t long_ago_ms = 600000; // then it is another loss, of a node that survived
-	if (n->withdrawn || !(loss_kinds & 1u << n->kind))
-		return NULL;
-	for (struct drain *d = ds->list; d; d = d->next)
+	for (struct drain *d = n->withdrawn ? NULL : ds->list; d; d = d->next)
 		if (strcmp(d->node_uid, f->uid) == 0 && strcmp(d->cluster, f->cluster) == 0)
-			return d->phase == DRAIN_DONE && d->inner->marked && d->n_left == 0 &&
-					       (d->kinds & loss_kinds) &&
-					       ds->now_ms < d->deadline_ms + long_ago_ms
-				       ? d
-				       : NULL;
+			return is_old_news(ds, d, n->kind) ? d : NULL;
 	return NULL;
 }
 

@@ -55,6 +55,7 @@ struct drain_view {
 	const char *fallback_group; // scaling group with on-demand capacity, "" if there is none
 	const char *fallback_zone;
 	uint32_t fallback_desired, fallback_max;
+	bool group_replaces;    // the scaling group ends the instance itself, and launches another
 	bool replacement_asked; // by an earlier plan of the same drain: not again
 	bool replacement_ready, replacement_failed;
 	uint32_t replaced_this_hour; // nodes of its group drained on recommendation

@@ -75,7 +75,7 @@ void make_replacement(struct making *m)
 	}
 	if (!m->policy->replace || m->plan->kind == DRAIN_OPERATOR)
 		return;
-	if (m->plan->kind == DRAIN_ASG_LIFECYCLE) {
+	if (m->plan->kind == DRAIN_ASG_LIFECYCLE || v->group_replaces) {
 		plan_reason(m->plan, DRAIN_REASON_GROUP_REPLACES);
 		return;
 	}

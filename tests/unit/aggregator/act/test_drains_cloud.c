@@ -284,6 +284,56 @@ static void the_action_of_the_message_is_completed_by_its_token(void **state)
 	rig_free(r);
 }
 
+// Ten minutes of a clock of its own in which AWS refuses everything.
+static unsigned throttled(struct rig *r, const char *kind, int64_t until_ms)
+{
+	unsigned n = 0;
+	for (; r->now_ms < until_ms; rig_run(r, 250))
+		for (; rig_call(r, kind); n++)
+			rig_answer(r, kind, -EBUSY);
+	return n;
+}
+
+static void ten_minutes_of_throttling_cost_neither_the_hook_nor_the_replacement(void **state)
+{
+	struct rig *r = rig_make(true);
+	fleet_find_group(r->fleet, "prod", "web")->terminate_hook[0] = 'h';
+	rig_pod(r, "a", 30);
+	const struct drain *d = rig_notice(r, NOTICE_ASG_LIFECYCLE, 0);
+	rig_flush(r);
+	rig_answer(r, "mark", 0);
+	rig_flush(r);
+	drained(r);
+	rig_answer_with(r, "balancers", 0, 0, "0");
+	rig_run(r, 250);
+	unsigned n = throttled(r, "complete", start_ms + 600000);
+	assert_in_range(n, 10, 25); // ever more rarely, half a minute apart in the end
+	while (!rig_call(r, "complete") && r->now_ms < start_ms + 660000)
+		rig_run(r, 250);
+	rig_answer(r, "complete", 0);
+	rig_run(r, 500);
+	assert_int_equal(d->phase, DRAIN_DONE);
+	rig_free(r);
+
+	r = rig_make(true);
+	rig_pod(r, "a", 30);
+	d = rig_notice(r, NOTICE_SPOT_ITN, 900000);
+	rig_flush(r);
+	rig_answer(r, "mark", 0);
+	rig_flush(r);
+	assert_int_equal(rig_count(r, "evict"), 1); // the pods do not wait for it
+	n = throttled(r, "launch", start_ms + 600000);
+	assert_in_range(n, 10, 25);
+	while (!rig_call(r, "launch") && r->now_ms < start_ms + 660000)
+		rig_run(r, 250);
+	assert_int_equal(rig_count(r, "launch"), 1);
+	rig_answer_with(r, "launch", 0, 0, "i-n2");
+	rig_run(r, 5000);
+	assert_null(rig_call(r, "launch"));
+	assert_int_equal(d->replacement.state, DRAIN_REPLACEMENT_LAUNCHED);
+	rig_free(r);
+}
+
 static void volumes_are_freed_only_when_the_instance_is_known_to_be_gone(void **state)
 {
 	struct rig *r = rig_make(true);
@@ -330,6 +380,8 @@ int main(void)
 		cmocka_unit_test(an_end_whose_answer_was_lost_is_looked_at_before_it_is_repeated),
 		cmocka_unit_test(a_lifecycle_hook_hears_heartbeats_and_is_completed_until_accepted),
 		cmocka_unit_test(the_action_of_the_message_is_completed_by_its_token),
+		cmocka_unit_test(
+			ten_minutes_of_throttling_cost_neither_the_hook_nor_the_replacement),
 		cmocka_unit_test(volumes_are_freed_only_when_the_instance_is_known_to_be_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

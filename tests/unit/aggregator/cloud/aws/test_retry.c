@@ -107,6 +107,25 @@ static void a_call_is_sent_three_times_at_most(void **state)
 	assert_int_equal(q.left, 500);
 }
 
+// Three callers that never give up, each answer after 30 ms, everything throttled: half a request a
+// second goes through.
+static void ten_minutes_of_throttling_are_no_storm(void **state)
+{
+	struct retry_rate rate;
+	unsigned sent = 0, first = 0;
+	retry_rate_init(&rate, 0);
+	for (double now = 0; now < 600; now += 0.03) {
+		for (int caller = 0; caller < 3; caller++)
+			if (retry_rate_wait_s(&rate, now) <= 0) {
+				retry_rate_answer(&rate, true, now + 0.03);
+				sent++;
+			}
+		first = now < 10 ? sent : first;
+	}
+	assert_in_range(first, 1, 25);
+	assert_in_range(sent, 200, 600 / 2 + 25);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +133,7 @@ int main(void)
 		cmocka_unit_test(before_the_first_throttle_nothing_waits),
 		cmocka_unit_test(retries_are_paid_for_until_nothing_is_left),
 		cmocka_unit_test(a_call_is_sent_three_times_at_most),
+		cmocka_unit_test(ten_minutes_of_throttling_are_no_storm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
