@@ -11,7 +11,7 @@ from .sides import ManyOfOurs, Ours, Peer, PeerOfQueue
 from .world import OUR_TAINT, PEER_TAINT, MANAGED, Fleet, Taints, each
 
 ALONE_S, AT_100_S, AT_1000_S = 1.5, 2.0, 5.0  # what P99 may take
-PEER_S = 125  # how long the peer's queue mode is watched
+PEER_S, PEER_SHORT_S = 125, 60  # how long the peer's queue mode is watched
 SLOW_S = 60   # how long the pods of an earlier, slow drain take to end
 
 
@@ -107,16 +107,16 @@ class Queued:
         for name, nodes in runs.items():
             self.warn(queues[name], nodes)
         for name, nodes in runs.items():
-            self.found["peer", name] = after(start, taints.wait(nodes, PEER_TAINT, start + PEER_S))
+            self.found["peer", name] = after(start, taints.wait(nodes, PEER_TAINT, start + (PEER_SHORT_S if self.bench.short else PEER_S)))
         taints.stop()
         for process in processes:
             process.stop()
 
     def aggregator(self, queue=None):
         """Petrel, with a queue; its journal is new."""
-        settings = {}
+        settings = {"kube.fast_lease": "no"}  # its default; the scenarios' short one can be lost while the API server starves
         if queue:
-            settings = {"aws.enabled": "yes", "aws.region": self.aws.environment["AWS_REGION"], "aws.queue": f"{self.aws.url}/123456789012/{queue}"}
+            settings |= {"aws.enabled": "yes", "aws.region": self.aws.environment["AWS_REGION"], "aws.queue": f"{self.aws.url}/123456789012/{queue}"}
         return Aggregator(self.bench.cluster, self.bench.folder / f"aggregator-{queue or 'imds'}", **settings)
 
     def leading(self, a):
@@ -135,7 +135,7 @@ class Queued:
                     time.sleep(10)
                 start = time.time()
                 self.warn(queue, nodes)
-                self.found["ours", name] = after(start, taints.wait(nodes, OUR_TAINT, start + PEER_S))
+                self.found["ours", name] = after(start, taints.wait(nodes, OUR_TAINT, start + (PEER_SHORT_S if self.bench.short else PEER_S)))
                 taints.stop()
                 self.bench.cluster.poll(lambda n=nodes: self.quiet(n), 100, "these drains are over", every=1)
 
