@@ -10,22 +10,43 @@
 
 enum { ERRORS_MAX = 4096, ERRORS_MIN = 24, MIDDLE = QUANTILE_COUNT / 2, INNER = 2 };
 
+// Bands are drawn in harder from so many days of history on (a shorter one is of a grid so fine
+// that it holds errors enough), and up to so many days ahead (beyond, a burst is likely to come
+// again).
+static const double short_days = 5, far_days = 2;
+
 // The shorter the history, the less the members' own bands are worth, and the less anybody's tails:
-// shares by days of history, about (8 / 15 / 28 days) .7 / .6 / .25 of the blend's own errors, .5
-// / .44 / .3 of normal tails for the members' and .8 / .8 / .75 for the blend's, which has fewer.
+// shares by days of history, about (8 / 15 / 28 days) .7 / .6 / .25 of the blend's own errors, .8 /
+// .8 / .3 of normal tails for the members' (else .5 / .44 / .3) and .8 / .8 / .75 for the blend's,
+// which has fewer: one burst in two weeks is no measure of the 99th percentile of tomorrow.
 static double own_share(double days)
 {
 	return fmin(.7, fmax(.25, 1 - .0275 * days));
 }
 
-static double member_tail_share(double days)
+static double member_tail_share(double days, bool hard)
 {
-	return fmin(.5, 12 / (12 + days));
+	return hard ? fmin(.8, fmax(.3, .8 - (days - 16) / 24)) : fmin(.5, 12 / (12 + days));
 }
 
 static double blend_tail_share(double days)
 {
 	return fmin(.8, 30 / (12 + days));
+}
+
+// The same of the 10th and 90th percentile, from the quartiles, and of the members' only.
+static double inner_share(double days, bool hard)
+{
+	return hard ? fmin(.25, fmax(0, (28 - days) / 48)) : 0;
+}
+
+static void draw_inner(double *offset, double share)
+{
+	for (int side = 0; side < 2; side++) {
+		int i = side ? QUANTILE_COUNT - 1 - INNER : INNER, quartile = side ? i - 1 : i + 1;
+		double normal = offset[quartile] * quantile_scores[i] / quantile_scores[quartile];
+		offset[i] += share * (normal - offset[i]);
+	}
 }
 
 // Draws the two outer quantiles on each side (offsets from the centre) towards the normal ones.
@@ -104,6 +125,8 @@ int calibration_learn(
 	struct calibration *c, const struct blend *b, const struct trial *t, const struct front *f)
 {
 	*c = (struct calibration){.days = (double)f->n / (double)f->day};
+	double ahead = (double)b->bucket_end[b->n_buckets - 1] / (double)f->day;
+	c->hard = c->days >= short_days && ahead <= far_days;
 	if (t->n_origins == 0)
 		return 0;
 	struct errors *x = malloc(sizeof(*x));
@@ -141,7 +164,8 @@ void calibrate_row(const struct calibration *c, const struct blend *b, size_t or
 	double centre = row[MIDDLE];
 	for (int i = 0; i < QUANTILE_COUNT; i++)
 		offset[i] = row[i] - centre;
-	draw_tails(offset, member_tail_share(c->days));
+	draw_inner(offset, inner_share(c->days, c->hard));
+	draw_tails(offset, member_tail_share(c->days, c->hard));
 	if (c->learnt) {
 		double terms[SPREAD_TERMS];
 		spread_terms(&c->spread, origin, origin + h, centre, terms);

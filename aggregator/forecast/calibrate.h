@@ -15,6 +15,7 @@
 
 struct calibration {
 	double days; // of history
+	bool hard;   // the members' tails drawn in harder
 	bool learnt; // false: too few trials, only tails are drawn in
 	struct bands bands[BUCKETS_MAX];
 	struct spread spread;
