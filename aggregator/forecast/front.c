@@ -8,6 +8,7 @@
 
 #include "aggregator/forecast/calendar.h"
 #include "aggregator/forecast/model/order.h"
+#include "aggregator/forecast/outlier.h"
 
 enum { DAY_S = 86400, HOLIDAYS_BEYOND = 64, CENSORED = 10 };
 
@@ -180,6 +181,11 @@ static int build_lenses(struct front *f, const struct forecast_input *in)
 		return r;
 	set_bounds(f, s.least, s.most, in->most);
 	close_short_gaps(y, f->n);
+	r = outlier_clip(y, f->n, f->day);
+	if (r < 0)
+		return r;
+	f->clipped = (size_t)r;
+	r = 0;
 	fill_lens(f, &f->lens[LENS_RAW], y);
 	if (s.least >= 0 && s.most > s.least) {
 		double middle = s.median > 0 ? s.median : s.most;
