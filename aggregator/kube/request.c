@@ -141,9 +141,11 @@ static bool ask_again(struct kube_request *q, const struct http_answer *a)
 	return true;
 }
 
-static void tell_date(const struct kube_client *c, const struct http_answer *h)
+// Of a watch it is the time of its beginning, heard at its end: it proves nothing.
+static void tell_date(const struct kube_request *q, const struct http_answer *h)
 {
-	const char *date = h->error < 0 ? NULL : http_answer_header(h, "Date");
+	const struct kube_client *c = q->client;
+	const char *date = h->error < 0 || q->o.on_line ? NULL : http_answer_header(h, "Date");
 	int64_t date_ms;
 	if (c->o.on_date && date && clock_parse_http(date, &date_ms) == 0)
 		c->o.on_date(c->o.on_date_arg, date_ms, (int64_t)h->took_ms);
@@ -159,7 +161,7 @@ static void on_http_done(void *arg, const struct http_answer *h)
 		.body_len = h->body_len,
 		.error_text = h->error_text,
 		.retry_after_ms = retry_after_of(h)};
-	tell_date(c, h);
+	tell_date(q, h);
 	q->transport->users--;
 	q->transport = NULL;
 	leave_budget(q);

@@ -6,6 +6,8 @@ bool server_clock_hear(struct server_clock *c, const struct server_date *d)
 	const int64_t heard_ms = d->sent_ms + d->took_ms;
 	const int64_t least_ms = d->date_ms - heard_ms, most_ms = d->date_ms + 1000 - d->sent_ms;
 	const int64_t own_ms = d->machine_ms - heard_ms;
+	if (c->known && most_ms - least_ms > 1000 + SERVER_CLOCK_SLACK_MS)
+		return false; // a slow answer proves less than is known
 	bool was_wrong = c->wrong;
 	c->wrong = own_ms < least_ms - SERVER_CLOCK_SLACK_MS ||
 		   own_ms > most_ms + SERVER_CLOCK_SLACK_MS;

@@ -7,7 +7,8 @@
 // and the end of its answer (h) the server's clock showed that second. So off, the distance from
 // our monotonic clock to the right time, lies between date - h and date + 1 s - s. A machine's
 // clock that agrees with that, within the slack, is taken as it is; otherwise the server's time is,
-// and stays, whatever the machine's clock does until the next answer. Pure.
+// and stays, whatever the machine's clock does until the next answer. One that took longer than the
+// slack says too little to change what is known. Pure.
 #pragma once
 
 #include <stdbool.h>

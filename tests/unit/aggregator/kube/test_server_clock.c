@@ -67,6 +67,22 @@ static void an_answer_that_took_long_proves_little_and_is_no_reason(void **state
 	assert_int_equal(c.off_ms, RIGHT);
 }
 
+static void an_answer_that_took_minutes_does_not_bring_a_wrong_clock_back(void **state)
+{
+	struct server_clock c = {0};
+	assert_true(hear(&c, 500000, 40, -300000));
+	const int64_t off_ms = c.off_ms;
+	assert_in_range(off_ms, RIGHT - 2000, RIGHT + 2000);
+	// its Date is of its beginning, 400 s ago: the clock that is 300 s behind lies after it
+	const struct server_date d = {.date_ms = 501000 + RIGHT,
+		.sent_ms = 501000,
+		.took_ms = 400000,
+		.machine_ms = 901000 + RIGHT - 300000};
+	assert_false(server_clock_hear(&c, &d));
+	assert_true(c.wrong);
+	assert_int_equal(c.off_ms, off_ms);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -75,6 +91,7 @@ int main(void)
 		cmocka_unit_test(
 			a_clock_that_is_set_while_we_run_changes_nothing_and_is_taken_again_when_right),
 		cmocka_unit_test(an_answer_that_took_long_proves_little_and_is_no_reason),
+		cmocka_unit_test(an_answer_that_took_minutes_does_not_bring_a_wrong_clock_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,12 +20,22 @@ static void pages(struct world *w, const struct http_request *q, struct http_res
 		reply_json(r, 200, LIST("7", NODE("n2", "5", "")));
 }
 
+static void on_date(void *arg, int64_t date_ms, int64_t took_ms)
+{
+	++*(int *)arg;
+}
+
 static void it_lists_by_pages_and_goes_on_from_the_last_bookmark(void **state)
 {
 	struct world w;
-	world_init(&w, pages, (struct kube_client_options){0});
+	int dates = 0;
+	world_init(
+		&w, pages, (struct kube_client_options){.on_date = on_date, .on_date_arg = &dates});
 	watch(&w);
 	run_until(&w, &w.watches, 1);
+	assert_true(w.synced);
+	const int lists = dates;
+	assert_true(lists > 0);
 	assert_string_equal(
 		w.log.data, "GET /api/v1/nodes\nGET /api/v1/nodes a/b==\nWATCH /api/v1/nodes7\n");
 	assert_true(w.synced); // although volumes are forbidden
@@ -37,6 +47,7 @@ static void it_lists_by_pages_and_goes_on_from_the_last_bookmark(void **state)
 	buf_reset(&w.log);
 	run_until(&w, &w.watches, 2);
 	assert_string_equal(w.log.data, "WATCH /api/v1/nodes99\n");
+	assert_int_equal(dates, lists); // the end of a watch tells no time
 	heard(&w, "+n1 +n2 +n3 xn1 -n2 ");
 	assert_int_equal(nodes_of(&w).objects, 2);
 	assert_int_equal(nodes_of(&w).relists, 0);
