@@ -359,8 +359,8 @@ int interruption_notice(struct interruption *i, const struct notice *n, int64_t 
 		LOG_TEXT("source", n->source),
 		LOG_NUM("left_ms", n->deadline_ms ? n->deadline_ms - now_ms : -1));
 	int r = drains_notice(i->drains, n, now_ms, NULL);
-	if (r == -ENOENT && strcmp(n->source, "queue") == 0)
-		return r; // most likely another cluster's: counted there
+	if ((r == -ENOENT || r == -EAGAIN) && strcmp(n->source, "queue") == 0)
+		return r; // most likely another cluster's, or not to be told yet: counted there
 	if (r < 0 && r != -ENOENT)
 		log_event(LOG_ERROR, EV_DRAIN, "a notice could not be taken",
 			LOG_TEXT("node", n->node), LOG_TEXT("error", strerror(-r)));

@@ -13,8 +13,6 @@
 #include "proto/base/json.h"
 #include "proto/base/text.h"
 
-static const int64_t unplaced_ms = 120000; // how long a notice waits for its node to be known
-
 int drains_new(struct drains **ret, const struct drains_options *o)
 {
 	struct drains *ds = calloc(1, sizeof(*ds));
@@ -282,7 +280,7 @@ static bool take_notice(struct drains *ds, struct drain *d, const struct notice 
 	return kinds != 0;
 }
 
-static void notice_entry(struct drains *ds, const struct drain *d, const struct notice *n)
+void drain_notice_entry(struct drains *ds, const struct drain *d, const struct notice *n)
 {
 	buf_reset(&ds->text);
 	notice_print(n, &ds->text);
@@ -290,7 +288,7 @@ static void notice_entry(struct drains *ds, const struct drain *d, const struct 
 	ds->entries_urgent = true; // whoever brought it may forget it when this turn is over
 }
 
-static struct fleet_node *node_of(const struct drains *ds, const struct notice *n)
+struct fleet_node *drain_node_of(const struct drains *ds, const struct notice *n)
 {
 	struct fleet_node *f;
 	if (n->node[0]) {
@@ -302,26 +300,6 @@ static struct fleet_node *node_of(const struct drains *ds, const struct notice *
 			f = f->hh.next;
 	}
 	return f && f->state != NODE_GONE ? f : NULL;
-}
-
-static int keep_unplaced(struct drains *ds, const struct notice *n, int64_t now_ms)
-{
-	struct drain_unplaced *u;
-	DL_FOREACH (ds->unplaced, u)
-		if (memcmp(u->notice.id, n->id, sizeof(n->id)) == 0) {
-			u->notice = *n;
-			return -ENOENT;
-		}
-	u = ds->n_unplaced < DRAINS_MAX_UNPLACED ? malloc(sizeof(*u)) : NULL;
-	if (!u) {
-		ds->stats.refused++;
-		return -ENOSPC;
-	}
-	u->notice = *n;
-	u->since_ms = now_ms;
-	DL_APPEND(ds->unplaced, u);
-	ds->n_unplaced++;
-	return -ENOENT;
 }
 
 int drain_start(struct drains *ds, struct drain *d, int64_t now_ms)
@@ -398,14 +376,14 @@ static struct drain *done_already(
 	return NULL;
 }
 
-static int place(
+int drain_place(
 	struct drains *ds, const struct fleet_node *f, const struct notice *n, struct drain **ret)
 {
 	struct drain *d = drain_running_on(ds, f->cluster, f->name);
 	bool is_new = !d;
 	struct drain *over = d ? NULL : done_already(ds, f, n);
 	if (over && take_notice(ds, over, n))
-		notice_entry(ds, over, n);
+		drain_notice_entry(ds, over, n);
 	if (over)
 		return 0;
 	if (!d && n->withdrawn)
@@ -418,7 +396,7 @@ static int place(
 	bool changed = take_notice(ds, d, n);
 	if (!changed && !is_new)
 		return 0; // the same news again
-	notice_entry(ds, d, n);
+	drain_notice_entry(ds, d, n);
 	r = drain_plan_again(ds, d, ds->now_ms);
 	if (r < 0)
 		return r;
@@ -434,10 +412,12 @@ int drains_notice(
 {
 	struct drain *d = NULL;
 	ds->now_ms = now_ms;
-	const struct fleet_node *f = node_of(ds, n);
+	const struct fleet_node *f = drain_node_of(ds, n);
 	if (!f)
-		return n->withdrawn ? 0 : keep_unplaced(ds, n, now_ms);
-	int r = place(ds, f, n, &d);
+		return drains_keep_unplaced(ds, n, now_ms);
+	int r = drain_place(ds, f, n, &d);
+	if (r < 0)
+		drains_keep_unplaced(ds, n, now_ms);
 	if (ret)
 		*ret = d ? d : drain_running_on(ds, f->cluster, f->name);
 	return r;
@@ -445,7 +425,7 @@ int drains_notice(
 
 void drains_hook(struct drains *ds, const struct notice *n, const struct drain_hook *h)
 {
-	const struct fleet_node *f = node_of(ds, n);
+	const struct fleet_node *f = drain_node_of(ds, n);
 	struct drain *d = f ? drain_running_on(ds, f->cluster, f->name) : NULL;
 	struct drain_inner *in = d ? d->inner : NULL;
 	if (!in || !h->name[0] || strcmp(in->hook_token, h->token) == 0)
@@ -454,24 +434,6 @@ void drains_hook(struct drains *ds, const struct notice *n, const struct drain_h
 	text_copy(in->hook_group, sizeof(in->hook_group), h->scaling_group);
 	text_copy(in->hook_token, sizeof(in->hook_token), h->token);
 	in->replan = true; // its completion is a step
-}
-
-// Notices whose node is known by now.
-static void place_late(struct drains *ds, int64_t now_ms)
-{
-	struct drain_unplaced *u, *next;
-	DL_FOREACH_SAFE(ds->unplaced, u, next)
-	{
-		struct drain *d;
-		const struct fleet_node *f = node_of(ds, &u->notice);
-		if (f)
-			place(ds, f, &u->notice, &d);
-		if (!f && now_ms - u->since_ms < unplaced_ms)
-			continue;
-		DL_DELETE(ds->unplaced, u);
-		ds->n_unplaced--;
-		free(u);
-	}
 }
 
 // --- a person's -------------------------------------------------------------------------------
@@ -551,7 +513,7 @@ void drains_tick(struct drains *ds, int64_t now_ms)
 	ds->now_ms = now_ms;
 	if (now_ms - ds->placed_ms >= 1000 || now_ms < ds->placed_ms) {
 		ds->placed_ms = now_ms;
-		place_late(ds, now_ms);
+		drains_place_late(ds, now_ms);
 		drains_give_back_survivors(ds, now_ms);
 	}
 	drains_watch_replacements(ds, now_ms);

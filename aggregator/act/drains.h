@@ -164,7 +164,9 @@ int drains_cluster(
 	struct drains *ds, const struct kube *kube, const struct cloud *cloud, bool dry_run);
 
 // A notice has arrived: a new drain, or one that is there learns from it. ret may be NULL. -ENOENT
-// if the node is not known (it is kept and tried again for two minutes), -ENOSPC.
+// if the node is not known (it is journaled, kept and tried again for two minutes from the first
+// list on), -EAGAIN if it is the queue's and there is no list yet (kept, but it must come again),
+// -ENOSPC (the same, if there is room for that).
 int drains_notice(
 	struct drains *ds, const struct notice *n, int64_t now_ms, const struct drain **ret);
 

@@ -151,6 +151,17 @@ struct drain *drain_new(struct drains *ds, const struct fleet_node *n);
 int drain_start(struct drains *ds, struct drain *d, int64_t now_ms); // takes d, also on failure
 void drain_reopen(struct drains *ds, struct drain *d); // one that has ended, and been counted so
 
+struct fleet_node *drain_node_of(const struct drains *ds, const struct notice *n); // or NULL
+// Into the drain of its node, which may begin by it. *ret is set if that follows it now.
+int drain_place(
+	struct drains *ds, const struct fleet_node *f, const struct notice *n, struct drain **ret);
+void drain_notice_entry(struct drains *ds, const struct drain *d, const struct notice *n);
+
+// drain_unplaced.c
+// -ENOENT; -EAGAIN: of the queue, whose it is cannot be known yet; -ENOSPC; 0: it is withdrawn.
+int drains_keep_unplaced(struct drains *ds, const struct notice *n, int64_t now_ms);
+void drains_place_late(struct drains *ds, int64_t now_ms); // those that can be placed by now
+
 // drain_resume.c
 void drain_follow(struct drains *ds, struct drain *d, int64_t now_ms); // another replica leads
 void drains_give_back_survivors(struct drains *ds, int64_t now_ms);
