@@ -57,8 +57,10 @@ struct lane_counters {
 
 struct lane_server;
 struct lane_server_options {
-	const char *url; // "tls+tcp://0.0.0.0:7450"; "tcp://…" with tls NULL is the insecure lane
-	struct tls *tls; // referenced
+	// "tls+tcp://0.0.0.0:7450"; "tcp://…" with tls NULL is the insecure lane. Borrowed for the
+	// server's life.
+	const char *url;
+	struct tls *tls;          // referenced
 	unsigned contexts;        // 1..1024
 	unsigned max_peers;       // 0: 20,000
 	size_t max_message_bytes; // 0: LANE_MAX_MESSAGE_BYTES

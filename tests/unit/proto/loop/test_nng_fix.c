@@ -197,6 +197,28 @@ static void a_listener_that_lives_is_left_alone(void **state)
 	rig_done(&rig);
 }
 
+static bool stats_fail;
+int __real_nng_stats_get(nng_stat **ret);
+int __wrap_nng_stats_get(nng_stat **ret);
+int __wrap_nng_stats_get(nng_stat **ret)
+{
+	return stats_fail ? NNG_ENOMEM : __real_nng_stats_get(ret);
+}
+
+static void a_listener_that_cannot_be_looked_at_is_left_alone(void **state)
+{
+	struct rig rig;
+	rig_init(&rig);
+	serve(&rig, (struct lane_server_options){.canary_ms = 500});
+	assert_true(is_heard(&rig, 5000));
+	stats_fail = true;
+	wait_ms(&rig, 16000); // twice the canary's patience, and the turns between
+	stats_fail = false;
+	assert_int_equal(revived(&rig), 0);
+	assert_int_equal(rig.disconnected, 0);
+	rig_done(&rig);
+}
+
 // Sockets whose every request is refused: they reconnect and repeat it for ever, four messages of
 // 100 KB at a time, so that many a connection is closed in the middle of one.
 enum { STUBBORN = 10, PER_SOCKET = 4 };
@@ -340,6 +362,7 @@ int main(void)
 		cmocka_unit_test(a_tls_listener_survives_peers_that_vanish),
 		cmocka_unit_test(a_dead_listener_is_noticed_and_replaced),
 		cmocka_unit_test(a_listener_that_lives_is_left_alone),
+		cmocka_unit_test(a_listener_that_cannot_be_looked_at_is_left_alone),
 		cmocka_unit_test(a_connection_closed_in_the_middle_of_a_message_is_cleaned_up),
 		cmocka_unit_test(redials_back_off),
 		cmocka_unit_test(the_backlog_takes_a_thousand_at_once),
