@@ -153,7 +153,8 @@ static int begin(struct tune *t)
 		.to_s = t->options.to_s,
 		.learn_until_s = t->options.to_s - 3 * reach / 10,
 		.seen_until_s = t->options.to_s - 3 * reach / 20,
-		.seed = t->options.seed};
+		.seed = t->options.seed,
+		.series = (uint32_t)t->copies};
 	shuffle(t);
 	return enter(t, KEEP);
 }

@@ -44,7 +44,8 @@ struct tune_copy {       // of one series on one grid
 struct tune_result {
 	int64_t from_s, learn_until_s, seen_until_s, to_s; // span and cuts of the data
 	uint64_t seed, steps;                              // of Adam
-	uint32_t series, copies, wins;  // judged at the end; on how many the new ones were better
+	uint32_t series, copies,
+		wins; // given; judged at the end; on which the new ones were better
 	double loss_before, loss_after; // relative to naive rules', on the newest part
 	bool won;
 };

@@ -73,6 +73,7 @@ static void training_learns_what_the_pre_trained_weights_do_not_know(void **stat
 	struct tune_result r = finish(t);
 	print_message("loss %.3f -> %.3f, better on %u of %u, %llu steps\n", r.loss_before,
 		r.loss_after, r.wins, r.copies, (unsigned long long)r.steps);
+	assert_int_equal(r.series, SERIES);
 	assert_int_equal(r.copies, SERIES);
 	assert_true(r.won);
 	assert_true(r.loss_after < 0.9 * r.loss_before);
