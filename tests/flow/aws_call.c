@@ -4,7 +4,7 @@
 //
 //     aws-call CLUSTER OPERATION [ARGUMENT…]
 //     groups [TIMES] | identity | launch GROUP ZONE TOKEN | desired GROUP N | terminate ID
-//     [decrement] heartbeat GROUP HOOK ID [TOKEN] | complete GROUP HOOK ID [TOKEN] | state ID |
+//     [decrement] heartbeat GROUP HOOK ID [TOKEN] | complete GROUP HOOK ID [TOKEN] | state ID… |
 //     balancers ID
 #include "aggregator/cloud/aws/aws.h"
 #include "proto/base/clock.h"
@@ -19,6 +19,7 @@
 static struct aws_cloud *cloud;
 static int status;
 static uint64_t times = 1;
+static int pending = 1; // answers until the end
 
 static void print(struct buf *out)
 {
@@ -64,8 +65,9 @@ static void on_reply(void *arg, int r, const struct why *why, const char *text)
 	json_put_text(&j, "text", text);
 	json_close(&j, '}');
 	print(&out);
-	status = r < 0;
-	aws_cloud_stop(cloud, NULL, NULL);
+	status |= r < 0;
+	if (--pending == 0)
+		aws_cloud_stop(cloud, NULL, NULL);
 }
 
 static void ask_groups(void);
@@ -88,13 +90,20 @@ static void ask_groups(void)
 
 static const struct cloud_reply reply = {on_reply, NULL};
 
+static void ask_states(const struct cloud *c, int n, char **ids)
+{
+	pending = n;
+	for (int i = 0; i < n; i++)
+		c->ops->instance_state(c->self, ids[i], &reply);
+}
+
 static bool ask_instance(const struct cloud *c, int argc, char **argv)
 {
 	const char *op = argv[2];
 	if (!strcmp(op, "terminate"))
 		c->ops->terminate(c->self, argv[3], argc > 4, &reply);
 	else if (!strcmp(op, "state"))
-		c->ops->instance_state(c->self, argv[3], &reply);
+		ask_states(c, argc - 3, argv + 3);
 	else if (!strcmp(op, "balancers"))
 		c->ops->load_balancers(c->self, argv[3], &reply);
 	else

@@ -150,6 +150,15 @@ def test_a_running_instance_that_fails_the_status_checks_is_impaired(aws):
     assert ask(aws, "state", bad)["text"] == "running"
 
 
+def test_the_checks_of_all_who_are_asked_for_at_once_are_read(aws):
+    ids = [aws.instance()["id"] for _ in range(150)]
+    for bad in ids[::10]:
+        aws.impair(bad)
+    lines = [json.loads(line)["text"] for line in run(aws, "state", *ids).stdout.splitlines()]
+    assert (lines.count("impaired"), lines.count("running")) == (15, 135)
+    assert len(names(aws, "DescribeInstanceStatus")) == 2
+
+
 def test_load_balancers_are_counted_until_they_let_go(aws):
     node, *_ = aws.group("mine", desired=2, tags=TAG)
     aws.target_group("web", targets=[node])

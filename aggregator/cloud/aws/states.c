@@ -17,8 +17,8 @@
 #include "aggregator/cloud/aws/read.h"
 #include "proto/base/text.h"
 
-enum { GATHER_MS = 20, MAX_IDS = 200 }; // a filter holds at most 200 values
-enum { MAX_CHECKED = 100 };             // ids that one DescribeInstanceStatus takes
+// A filter holds 200 values, but DescribeInstanceStatus takes 100 ids: all that run are checked.
+enum { GATHER_MS = 20, MAX_IDS = 100 };
 
 struct asker {
 	struct asker *prev, *next;
@@ -73,12 +73,12 @@ static void on_checks(void *arg, int r, const struct why *why, const struct aws_
 // Asks for the checks of those that run; false if none does.
 static bool ask_checks(struct batch *b)
 {
-	struct aws_param p[MAX_CHECKED];
-	char names[MAX_CHECKED][24];
+	struct aws_param p[MAX_IDS];
+	char names[MAX_IDS][24];
 	size_t n = 0;
 	struct asker *a;
 	DL_FOREACH (b->askers, a) {
-		if (n == MAX_CHECKED || strcmp(a->state, "running") != 0)
+		if (n == MAX_IDS || strcmp(a->state, "running") != 0)
 			continue;
 		snprintf(names[n], sizeof(names[n]), "InstanceId.%zu", n + 1);
 		p[n] = (struct aws_param){names[n], a->instance_id};
