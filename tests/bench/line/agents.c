@@ -54,6 +54,7 @@ struct seen {                      // a worker's
 	_Atomic uint64_t since_ns; // as of which order
 	_Atomic unsigned back, measuring, n_latencies, n_notices;
 	_Atomic uint64_t lost;
+	_Atomic uint64_t receipted; // samples, of all its agents since the start
 	uint32_t latencies_us[MAX_LATENCIES];
 	uint32_t notices_us[AGENTS_EACH];
 };
@@ -195,14 +196,16 @@ static void see_status(uint64_t since_ns)
 {
 	struct send_status st;
 	unsigned back = 0;
-	uint64_t lost = 0;
+	uint64_t lost = 0, receipted = 0;
 	for (unsigned i = 0; i < n_agents; i++) {
 		send_status(agents[i].send, &st);
 		back += st.replicas[0].last_receipt_ns > since_ns;
 		lost += st.dropped + st.replicas[0].refused;
+		receipted += st.replicas[0].contiguous;
 	}
 	own->back = back;
 	own->lost = lost;
+	own->receipted = receipted;
 	own->since_ns = since_ns; // last: the others are of this order
 }
 
@@ -292,6 +295,14 @@ static uint64_t workers_cpu_ns(void)
 	return sum;
 }
 
+static uint64_t all_receipted(void)
+{
+	uint64_t sum = 0;
+	for (unsigned w = 0; w < n_workers; w++)
+		sum += workers[w].receipted;
+	return sum;
+}
+
 static void measure(const char *what, unsigned seconds, double cpu_budget)
 {
 	char name[96];
@@ -299,16 +310,21 @@ static void measure(const char *what, unsigned seconds, double cpu_budget)
 	orders->measuring++;
 	usleep(4 * BEAT_MS * 1000);
 	uint64_t cpu = cpu_ns(aggregator), theirs = workers_cpu_ns(), start = clock_mono_ns();
+	uint64_t receipted = all_receipted();
 	sleep(seconds);
 	double elapsed = (double)(clock_mono_ns() - start);
 	double core = (double)(cpu_ns(aggregator) - cpu) / elapsed;
 	snprintf(name, sizeof(name), "%s, the agents' CPU", what);
 	figure(name, (double)(workers_cpu_ns() - theirs) / elapsed, "cores", -1);
+	double in_time, per_s = (double)(all_receipted() - receipted) / (elapsed / 1e9);
 	uint32_t *us = gather(false, &n);
+	in_time = (double)n / (elapsed / 1e9);
 	snprintf(name, sizeof(name), "%s, aggregator CPU", what);
 	figure(name, core, "cores", cpu_budget);
 	snprintf(name, sizeof(name), "%s, receipts", what);
-	figure(name, (double)n / (elapsed / 1e9), "1/s", -1);
+	figure(name, per_s, "1/s", -1);
+	snprintf(name, sizeof(name), "%s, receipts before the next sample", what);
+	figure(name, in_time, "1/s", -1);
 	snprintf(name, sizeof(name), "%s, send to receipt p50", what);
 	figure(name, n ? (double)us[n / 2] / 1000 : -1, "ms", -1);
 	snprintf(name, sizeof(name), "%s, send to receipt p99", what);
@@ -507,7 +523,7 @@ static void restart(void)
 	sleep(1);
 	uint64_t up = clock_mono_ns();
 	start_aggregator();
-	double all = until_all(up, 60);
+	double all = until_all(up, 120);
 	figure("restart, until all have a receipt again", all, "s", 30);
 	figure("restart, handshakes", all > 0 ? n_all / all : 0, "1/s", -1);
 	figure("restart, aggregator peak RSS", (double)proc_number("status", "VmHWM:") / 1024,
@@ -523,7 +539,7 @@ static void run(unsigned seconds)
 	uint64_t empty = proc_number("status", "VmRSS:");
 	uint64_t start = clock_mono_ns();
 	start_workers();
-	figure("start, until all have a receipt", until_all(start, 120), "s", -1);
+	figure("start, until all have a receipt", until_all(start, 300), "s", -1);
 	sleep(3);
 	measure("steady", seconds, 1);
 	double rss = (double)proc_number("status", "VmRSS:");
