@@ -176,7 +176,8 @@ def test_a_life_cycle_hook_is_heard_drained_and_completed(cluster, tmp_path, aws
         cluster.poll(a.leads, 20, "it leads")
         cluster.poll(lambda: knows_groups(a, fleet.name), 20, "the node group is described")
         aws.az_rebalance(fleet.group)
-        leaving = cluster.poll(lambda: next((n for n in fleet.nodes if member(n) == "Terminating:Wait"), None), 30, "one waits for its hook")
+        # an empty node is drained and its hook completed within milliseconds: the wait itself may be over before it is seen
+        leaving = cluster.poll(lambda: next((n for n in fleet.nodes if member(n).startswith(("Terminat", "gone"))), None), 30, "one is to go")
         a.until(leaving, ("done",), 100)
         cluster.poll(lambda: not member(leaving).startswith("Terminating:W"), 20, "the hook is completed")
         completed = [r for r in aws.requests() if r["operation"] == "CompleteLifecycleAction"]
