@@ -185,6 +185,20 @@ static void answer_terminate(
 	}
 }
 
+// Whether the instance goes is not known yet: it is asked again (drain_end.c), nothing is repeated.
+static void answer_state_unknown(
+	struct drains *ds, struct drain *d, struct drain_act *act, const struct answer *a)
+{
+	if (a->r != -EACCES) {
+		d->inner->ask_state_ms = ds->now_ms + 5 * error_again_ms;
+		return;
+	}
+	act->state = DRAIN_STEP_FAILED;
+	act->done_ms = ds->now_ms;
+	snprintf(
+		act->text, sizeof(act->text), "not known whether it was ended: %.120s", text_of(a));
+}
+
 static void answer_state(struct drains *ds, struct call *c, const struct answer *a)
 {
 	struct drain_act *act = drain_find_act(c->drain, DRAIN_STEP_TERMINATE);
@@ -197,6 +211,10 @@ static void answer_state(struct drains *ds, struct call *c, const struct answer 
 	c->drain->inner->instance_gone |= gone;
 	if (!act || act->number != c->act || act->state != DRAIN_STEP_DOING)
 		return;
+	if (a->r < 0 && !gone) {
+		answer_state_unknown(ds, c->drain, act, a);
+		return;
+	}
 	act->state = goes ? DRAIN_STEP_DONE : DRAIN_STEP_PLANNED;
 	act->again_ms = ds->now_ms + 5 * error_again_ms;
 	if (goes)
@@ -254,6 +272,20 @@ static void answer_in_service(struct drains *ds, struct drain *d, const struct a
 			"its volumes are free: the out-of-service taint is off");
 }
 
+// A token that does not hold is left out at once; one that was lost may be all that a short hook
+// has left.
+static void answer_heartbeat(struct drains *ds, struct drain *d, const struct answer *a)
+{
+	const int64_t heartbeat_ms = 15000; // half of the shortest time-out that a hook may have
+	bool other = a->r == -ENOENT && d->inner->hook_token[0];
+	bool lost = a->r < 0 && a->r != -ENOENT && a->r != -EACCES;
+	d->inner->heartbeat_ms = ds->now_ms + (other         ? 0
+						      : lost ? 5 * error_again_ms
+							     : heartbeat_ms);
+	if (other)
+		d->inner->hook_token[0] = 0;
+}
+
 static void answer_act(struct drains *ds, struct call *c, const struct answer *a)
 {
 	struct drain_act *act = drain_act_of(c);
@@ -278,10 +310,7 @@ void drain_answer(struct drains *ds, struct call *c, const struct answer *a)
 	case CALL_LAUNCH:
 	case CALL_DESIRED: drain_answer_replacement(ds, c, a); break;
 	case CALL_STATE: answer_state(ds, c, a); break;
-	case CALL_HEARTBEAT: // comes again
-		if (a->r == -ENOENT)
-			c->drain->inner->hook_token[0] = 0;
-		break;
+	case CALL_HEARTBEAT: answer_heartbeat(ds, c->drain, a); break;
 	case CALL_IN_SERVICE: answer_in_service(ds, c->drain, a); break;
 	case CALL_ASK:
 		c->drain->inner->pass_on_ms = a->r < 0 ? ds->now_ms + error_again_ms : 0;

@@ -139,11 +139,52 @@ static void write_outcome(struct drains *ds, const struct call *c, const struct 
 	drain_entry(ds, c->drain, "outcome", &ds->text);
 }
 
+static void take_back_act(struct drains *ds, const struct call *c, int64_t again_ms)
+{
+	const struct answer not_asked = {.r = -EPERM};
+	struct call copy = *c;
+	struct drain_act *act = drain_act_of(c);
+	if (!act)
+		return;
+	if (c->kind == CALL_LAUNCH || c->kind == CALL_DESIRED)
+		drain_answer_replacement(ds, &copy, &not_asked); // the group is not enlarged
+	act->state = DRAIN_STEP_PLANNED;
+	act->again_ms = again_ms;
+	act->tries -= act->tries > 0;
+}
+
+static void take_back_pod(const struct call *c, int64_t again_ms)
+{
+	struct drain_pod *p = &c->drain->pods[c->pod];
+	p->state = c->kind == CALL_DELETE ? DRAIN_POD_BLOCKED : DRAIN_POD_WAITING;
+	p->again_ms = again_ms;
+}
+
+// No memory for a call: what it was for is as if it had not begun, and begins again a little later.
+static void take_back(struct drains *ds, const struct call *c)
+{
+	const int64_t again_ms = ds->now_ms + 1000;
+	struct drain_inner *in = c->drain->inner;
+	switch (c->kind) {
+	case CALL_EVICT:
+	case CALL_DELETE: take_back_pod(c, again_ms); break;
+	case CALL_CLOSE: in->marked = true; break;
+	case CALL_HEARTBEAT: in->heartbeat_ms = again_ms; break;
+	case CALL_IN_SERVICE: in->in_service_ms = again_ms; break;
+	case CALL_STATE: in->ask_state_ms = again_ms; break;
+	case CALL_ASK: in->pass_on_ms = again_ms; break;
+	case CALL_TELL: break;
+	default: take_back_act(ds, c, again_ms); break;
+	}
+}
+
 void drain_call(struct drains *ds, const struct call *c)
 {
 	struct call *queued = malloc(sizeof(*queued));
-	if (!queued)
-		return; // what is due is asked for again at the next tick
+	if (!queued) {
+		take_back(ds, c);
+		return;
+	}
 	*queued = *c;
 	queued->ds = ds;
 	queued->begun_ms = ds->now_ms;
@@ -209,6 +250,7 @@ static void print_mark(const struct call *c, const char *phase, bool cordoned, s
 {
 	const struct drain *d = c->drain;
 	struct drain_mark m = {.kind = d->kind,
+		.out_of_service = c->kind == CALL_OUT_OF_SERVICE,
 		.observed_ms = d->observed_ms,
 		.deadline_ms = d->deadline_ms,
 		.cordoned = cordoned,
@@ -265,11 +307,16 @@ static void call_unmark(const struct call *c, const struct kube_reply *reply)
 	k->ops->change_node(k->self, d->node, &change, reply);
 }
 
+// The mark says that this taint is ours, in the same patch.
 static void call_out_of_service(const struct call *c, const struct kube_reply *reply)
 {
+	autobuf text;
+	buf_init(&text, 1024);
+	print_mark(c, "evicting", c->drain->inner->cordoned, &text);
 	const struct kube_node_change change = {.taint_key = DRAIN_OOS_TAINT,
 		.taint_value = "nodeshutdown",
-		.taint_effect = c->kind == CALL_OUT_OF_SERVICE ? "NoExecute" : NULL};
+		.taint_effect = c->kind == CALL_OUT_OF_SERVICE ? "NoExecute" : NULL,
+		.annotations = {{DRAIN_ANNOTATION, text.data}}};
 	const struct kube *k = &c->drain->inner->cluster->kube;
 	k->ops->change_node(k->self, c->drain->node, &change, reply);
 }

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "aggregator/act/drains_inner.h"
+#include "aggregator/act/mark.h"
 #include "proto/base/text.h"
 
-static const int64_t heartbeat_ms = 60000;    // well inside any hook's time-out
 static const int64_t lost_after_ms = 60000;   // past the deadline nobody waits for pods longer
 static const int64_t hook_for_ms = 7200000;   // a hook waits for an hour, unless told otherwise
 static const int64_t volumes_for_ms = 600000; // Kubernetes itself lets go after six minutes
@@ -80,12 +80,26 @@ static bool is_detaching(const struct drains *ds, const struct drain *d, int64_t
 	return now_ms < until_ms && volumes_hang(ds, d);
 }
 
+// The answer was lost, and so was the one to the question whether the instance goes.
+static void ask_whether_it_goes(
+	struct drains *ds, struct drain *d, const struct drain_act *a, int64_t now_ms)
+{
+	if (d->inner->busy || now_ms < d->inner->ask_state_ms)
+		return;
+	const struct call c = {.drain = d, .kind = CALL_STATE, .act = a->number};
+	drain_call(ds, &c);
+}
+
 // The group was made one larger for the replacement: the drained instance goes with it.
 static void advance_terminate(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	struct drain_act *a = drain_find_act(d, DRAIN_STEP_TERMINATE);
 	if (!is_open(a))
 		return;
+	if (a->state == DRAIN_STEP_DOING) {
+		ask_whether_it_goes(ds, d, a, now_ms);
+		return;
+	}
 	enum drain_replacement_state s = d->replacement.state;
 	bool enlarged = s == DRAIN_REPLACEMENT_LAUNCHED || s == DRAIN_REPLACEMENT_READY;
 	bool late = drain_kind_forced(d->kind) && now_ms >= a->step.at_ms;
@@ -131,22 +145,22 @@ static void advance_finish(struct drains *ds, struct drain *d, int64_t now_ms)
 	if (why_not && a->state == DRAIN_STEP_PLANNED)
 		skip(ds, d, a, why_not);
 	else if (ending && can_start(a, now_ms) &&
-		 (now_ms >= a->step.at_ms || (is_empty(d) && !is_detaching(ds, d, now_ms))))
+		 (now_ms >= a->step.at_ms || d->inner->node_gone ||
+			 (is_empty(d) && !is_detaching(ds, d, now_ms))))
 		start(ds, d, a, CALL_COMPLETE);
 }
 
+// The hook is kept from timing out until it is completed; AWS itself ends that after 48 hours or
+// a hundred time-outs. One at a time: its answer says when the next is due (drain_answer.c).
 static void beat(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	const struct fleet_group *g = fleet_find_group(ds->o.fleet, d->cluster, d->group);
+	const struct drain_act *finish = drain_find_act(d, DRAIN_STEP_FINISH);
 	bool hook = d->inner->hook[0] || (g && g->terminate_hook[0]);
-	if (!(d->kinds & 1u << DRAIN_ASG_LIFECYCLE) || !has_cloud(d) || !hook || d->n_left == 0 ||
-		d->inner->node_gone)
+	if (!(d->kinds & 1u << DRAIN_ASG_LIFECYCLE) || !has_cloud(d) || !hook || !finish ||
+		finish->state != DRAIN_STEP_PLANNED || now_ms < d->inner->heartbeat_ms)
 		return;
-	if (!d->inner->heartbeat_ms)
-		d->inner->heartbeat_ms = now_ms + heartbeat_ms;
-	if (now_ms < d->inner->heartbeat_ms)
-		return;
-	d->inner->heartbeat_ms = now_ms + heartbeat_ms;
+	d->inner->heartbeat_ms = INT64_MAX;
 	const struct call c = {.drain = d, .kind = CALL_HEARTBEAT};
 	drain_call(ds, &c);
 }
@@ -182,22 +196,32 @@ static void advance_volumes(struct drains *ds, struct drain *d, int64_t now_ms)
 	}
 }
 
-// The taint has done its work, or the node is back and would lose its pods to it. Only on nodes
-// that carry our mark: what others have tainted is theirs. True while it is still on.
+// The mark says so, which is written together with the taint: what others have tainted is theirs.
+static bool taint_is_ours(const struct fleet_node *n)
+{
+	struct drain_mark m;
+	return n && n->out_of_service && n->drain && drain_mark_parse(n->drain, &m) == 0 &&
+	       m.out_of_service;
+}
+
+// The taint has done its work, or the node is back and would lose its pods to it. True while it is
+// still on: the mark stays for so long. A node that lives is never left with it.
 static bool advance_in_service(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	const struct fleet_node *n = fleet_find_node(ds->o.fleet, d->cluster, d->node);
-	if (!n || !n->out_of_service || !d->inner->marked)
+	if (d->inner->in_service_ms == INT64_MAX)
+		return true; // under way
+	if (!d->inner->marked || !taint_is_ours(n))
 		return false;
 	bool done = n->volumes == 0 && d->n_left == 0;
 	bool back = n->ready && (d->inner->fell_silent || d->kinds == 0);
 	d->inner->fell_silent |= !n->ready;
 	if ((done || back) && now_ms >= d->inner->in_service_ms && !d->inner->busy) {
 		const struct call c = {.drain = d, .kind = CALL_IN_SERVICE};
-		d->inner->in_service_ms = now_ms + 3000;
+		d->inner->in_service_ms = INT64_MAX;
 		drain_call(ds, &c);
 	}
-	return now_ms < d->inner->end_ms + volumes_for_ms;
+	return back || now_ms < d->inner->end_ms + volumes_for_ms;
 }
 
 // Nobody is left cordoned for ever: what was neither lost nor replaced is given back.
@@ -236,10 +260,21 @@ static void close_acts(struct drains *ds, struct drain *d, const char *text)
 			d->acts[i].state = DRAIN_STEP_DONE;
 }
 
-static void end_of_node(struct drains *ds, struct drain *d)
+// The Node went first: the hook still waits for its completion.
+static bool finishes(struct drains *ds, struct drain *d, int64_t now_ms)
+{
+	const struct drain_act *a = drain_find_act(d, DRAIN_STEP_FINISH);
+	const char *why_not = NULL;
+	if (!is_open(a) || !drain_may_act(ds, d) || !is_ending(d, &why_not))
+		return false;
+	advance_finish(ds, d, now_ms);
+	return is_open(a);
+}
+
+static void end_of_node(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	char text[160];
-	if (d->inner->busy)
+	if (finishes(ds, d, now_ms) || d->inner->busy)
 		return;
 	if (d->n_left == 0)
 		snprintf(text, sizeof(text), "every pod had gone before the node");
@@ -336,7 +371,7 @@ static void advance_conclusion(struct drains *ds, struct drain *d, int64_t now_m
 void drain_advance_end(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	if (d->inner->node_gone) {
-		end_of_node(ds, d);
+		end_of_node(ds, d, now_ms);
 		return;
 	}
 	if (d->inner->stands_back) {
@@ -351,7 +386,8 @@ void drain_advance_end(struct drains *ds, struct drain *d, int64_t now_ms)
 	advance_finish(ds, d, now_ms);
 	advance_volumes(ds, d, now_ms);
 	bool held = advance_in_service(ds, d, now_ms);
-	advance_unmark(ds, d, now_ms);
+	if (!held)
+		advance_unmark(ds, d, now_ms);
 	bool open = is_open(drain_find_act(d, DRAIN_STEP_WAIT_LB)) || is_detaching(ds, d, now_ms);
 	if (d->n_left == 0 && drain_find_act(d, DRAIN_STEP_WAIT_LB))
 		drain_set_phase(ds, d, open ? DRAIN_WAITING : DRAIN_FINISHING);

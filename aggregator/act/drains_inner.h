@@ -38,9 +38,10 @@ struct drain_inner {
 	char hook[256], hook_group[256], hook_token[64];
 	int64_t pass_on_ms; // a follower was asked for it: when the leader is to be told; 0: not
 	bool mark_seen;     // by the watch, while another replica leads
-	int64_t heartbeat_ms, ask_state_ms, replacement_asked_ms;
+	int64_t ask_state_ms, replacement_asked_ms;
+	int64_t heartbeat_ms;  // when the next is due; INT64_MAX: one is under way
 	int64_t in_service_ms; // when the out-of-service taint is to be taken off again, at the
-			       // earliest; 0: at once
+			       // earliest; 0: at once, INT64_MAX: under way
 	bool instance_gone, node_gone;
 	bool fell_silent; // seen not Ready with the out-of-service taint on
 	uint64_t pods_change;
@@ -190,6 +191,8 @@ void drain_advance_end(struct drains *ds, struct drain *d, int64_t now_ms);
 void drain_conclude(struct drains *ds, struct drain *d, enum drain_phase phase, const char *text);
 
 // drain_calls.c
+// Queues it; without memory, the state of what it was for goes back and it is due again in a
+// second.
 void drain_call(struct drains *ds, const struct call *c);
 void drain_entry(struct drains *ds, const struct drain *d, const char *kind, struct buf *json);
 void drains_write_rest(struct drains *ds); // outcomes that no intent has taken along

@@ -25,6 +25,8 @@ int drain_mark_print(const struct drain_mark *m, struct buf *out)
 	json_put_text(&j, "owner", m->owner);
 	json_put_bool(&j, "cordoned", m->cordoned);
 	json_put_bool(&j, "replacing", m->replacing);
+	if (m->out_of_service)
+		json_put_bool(&j, "out_of_service", true);
 	json_close(&j, '}');
 	return buf_failed(out) ? -ENOSPC : 0;
 }
@@ -66,6 +68,7 @@ static int fields(const cJSON *tree, struct drain_mark *m)
 		return -EINVAL;
 	m->cordoned = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(tree, "cordoned"));
 	m->replacing = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(tree, "replacing"));
+	m->out_of_service = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(tree, "out_of_service"));
 	return 0;
 }
 

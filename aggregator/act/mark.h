@@ -6,7 +6,8 @@
 //  "owner":"…","cordoned":true,"replacing":true}
 // phase "asked": nothing has been done yet; a person has asked a replica that does not lead, and
 // the leader reads it here. cordoned: it was Petrel that cordoned the node. replacing: a
-// replacement may have been asked for. What others write there is refused, never trusted.
+// replacement may have been asked for. out_of_service (only while true): the out-of-service taint
+// on the node is Petrel's. What others write there is refused, never trusted.
 #pragma once
 
 #include "aggregator/act/drains.h"
@@ -19,7 +20,7 @@ struct drain_mark {
 	char phase[16];
 	int64_t observed_ms, deadline_ms;
 	char owner[128];
-	bool cordoned, replacing;
+	bool cordoned, replacing, out_of_service;
 };
 int drain_mark_print(const struct drain_mark *m, struct buf *out); // -ENOSPC
 int drain_mark_parse(const char *text, struct drain_mark *ret);    // -EINVAL

@@ -311,6 +311,7 @@ static void ten_minutes_of_throttling_cost_neither_the_hook_nor_the_replacement(
 	while (!rig_call(r, "complete") && r->now_ms < start_ms + 660000)
 		rig_run(r, 250);
 	rig_answer(r, "complete", 0);
+	rig_answer(r, "heartbeat", 0);
 	rig_run(r, 500);
 	assert_int_equal(d->phase, DRAIN_DONE);
 	rig_free(r);
