@@ -40,6 +40,9 @@ static void blocked(struct drain *d, struct drain_pod *p, const struct answer *a
 		p->again_ms = now_ms + blocked_again_ms;
 	if (d->inner->delete_ms > now_ms && p->again_ms > d->inner->delete_ms)
 		p->again_ms = d->inner->delete_ms;
+	else if (d->inner->delete_ms && now_ms >= d->inner->delete_ms && !p->deleted)
+		p->again_ms = now_ms; // only a leader that is new asks so late: it may not live to
+				      // ask again
 }
 
 static void refused(struct drain *d, struct drain_pod *p, const struct answer *a, int64_t now_ms)

@@ -19,6 +19,23 @@ static void a_deadline_that_is_long_past_still_asks_the_pods_to_go(void **state)
 	rig_free(r);
 }
 
+// A leader that begins after T-25 s may be killed before a second question: the refusal is enough.
+static void a_refusal_in_the_last_seconds_is_followed_by_the_deletion_at_once(void **state)
+{
+	struct rig *r = rig_make(false);
+	rig_pod(r, "a", 30);
+	rig_budget(r, "app=a", 0);
+	rig_notice(r, NOTICE_SPOT_ITN, 15000);
+	rig_flush(r);
+	rig_answer(r, "mark", 0);
+	rig_flush(r);
+	rig_answer(r, "evict", -EBUSY);
+	rig_run(r, 250);
+	assert_non_null(rig_call(r, "delete"));
+	assert_in_range(rig_call(r, "delete")->grace_s, 13, 15);
+	rig_free(r);
+}
+
 static void the_state_change_after_the_drain_is_no_second_drain(void **state)
 {
 	struct rig *r = rig_make(false);
@@ -155,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_deadline_that_is_long_past_still_asks_the_pods_to_go),
+		cmocka_unit_test(a_refusal_in_the_last_seconds_is_followed_by_the_deletion_at_once),
 		cmocka_unit_test(the_state_change_after_the_drain_is_no_second_drain),
 		cmocka_unit_test(a_notice_for_an_unknown_node_outlives_a_death_by_the_journal),
 		cmocka_unit_test(what_is_withdrawn_before_its_node_is_known_is_forgotten),
