@@ -4,6 +4,7 @@
 // Notices: who brought one has its receipt and does not bring it again, and the node need not bear
 // the mark yet (who led may have died before); so each that is not over is taken once more.
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,16 @@ static int64_t number_of(const cJSON *tree, const char *key)
 	return cJSON_IsNumber(value) ? (int64_t)value->valuedouble : 0;
 }
 
+// As notice_print() names them.
+static enum notice_action action_of(const char *name)
+{
+	static const char *const names[] = {"terminate", "stop", "hibernate", "reboot"};
+	int i = 0;
+	while (i < NOTICE_OTHER && strcmp(names[i], name) != 0)
+		i++;
+	return (enum notice_action)i;
+}
+
 static bool read_notice(const cJSON *tree, struct notice *ret)
 {
 	int kind = 0;
@@ -47,6 +58,7 @@ static bool read_notice(const cJSON *tree, struct notice *ret)
 		strcmp(notice_kind_name((enum notice_kind)kind), text_of(tree, "kind")) != 0)
 		kind++;
 	*ret = (struct notice){.kind = (enum notice_kind)kind,
+		.action = action_of(text_of(tree, "action")),
 		.observed_ms = number_of(tree, "observed_ms"),
 		.deadline_ms = number_of(tree, "deadline_ms"),
 		.withdrawn = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(tree, "withdrawn")),
@@ -62,20 +74,95 @@ static bool read_notice(const cJSON *tree, struct notice *ret)
 	return true;
 }
 
-// The newest line of a node says how it stands: a notice, or the end of its drain.
-static void recall_node(struct drains *ds, const cJSON *tree, bool ended)
+// False: a newer line has told it already, or there is no room.
+static bool remember(struct drains *ds, const char *key, struct drain_recalled_notice **ret)
 {
 	struct drain_recalled_notice *r;
-	const char *node = text_of(tree, "node");
-	HASH_FIND_STR(ds->recalled_notices, node, r);
-	if (r || !node[0] || HASH_COUNT(ds->recalled_notices) >= DRAINS_MAX_RECALLED)
-		return;
+	HASH_FIND_STR(ds->recalled_notices, key, r);
+	if (r || HASH_COUNT(ds->recalled_notices) >= DRAINS_MAX_RECALLED)
+		return false;
 	r = calloc(1, sizeof(*r));
 	if (!r)
+		return false;
+	text_copy(r->key, sizeof(r->key), key);
+	r->over = true;
+	HASH_ADD_STR(ds->recalled_notices, key, r);
+	*ret = r;
+	return true;
+}
+
+struct key {
+	char text[NAME_MAX_BYTES + 128];
+};
+
+// The queue's notices know only the instance, a node may be without one. "" if there is no name.
+static struct key key_of(const char *cluster, char what, const char *name)
+{
+	struct key k = {""};
+	if (name[0])
+		snprintf(k.text, sizeof(k.text), "%.63s/%c/%.253s", cluster, what, name);
+	return k;
+}
+
+static void recall_end(struct drains *ds, const cJSON *tree)
+{
+	struct drain_recalled_notice *r;
+	const char *cluster = text_of(tree, "cluster");
+	const struct key keys[] = {key_of(cluster, 'n', text_of(tree, "node")),
+		key_of(cluster, 'i', text_of(tree, "instance"))};
+	for (int i = 0; i < 2; i++)
+		if (keys[i].text[0])
+			remember(ds, keys[i].text, &r);
+}
+
+static bool has_ended(const struct drains *ds, const struct key *k)
+{
+	const struct drain_recalled_notice *r;
+	HASH_FIND_STR(ds->recalled_notices, k->text, r);
+	return r != NULL;
+}
+
+// The newest line of a kind of news says how it stands, unless its drain has ended since.
+static void recall_notice(struct drains *ds, const cJSON *tree)
+{
+	struct notice n;
+	struct drain_recalled_notice *r;
+	if (!read_notice(tree, &n))
 		return;
-	text_copy(r->node, sizeof(r->node), node);
-	r->over = ended || !read_notice(tree, &r->notice) || r->notice.withdrawn;
-	HASH_ADD_STR(ds->recalled_notices, node, r);
+	const struct key node = key_of(n.cluster, 'n', n.node),
+			 instance = key_of(n.cluster, 'i', n.instance_id),
+			 *whose = instance.text[0] ? &instance : &node;
+	if (!whose->text[0] || has_ended(ds, &node) || has_ended(ds, &instance))
+		return;
+	char key[sizeof(r->key)];
+	snprintf(key, sizeof(key), "%.330s/%s", whose->text, notice_kind_name(n.kind));
+	if (remember(ds, key, &r)) {
+		r->notice = n;
+		r->over = n.withdrawn;
+	}
+}
+
+static bool is_marked(const struct drains *ds, const struct notice *n)
+{
+	const struct fleet_node *f = fleet_nodes(ds->o.fleet);
+	for (; f; f = f->hh.next)
+		if (strcmp(f->cluster, n->cluster) == 0 && f->drain &&
+			(n->node[0] ? strcmp(f->name, n->node) == 0
+				    : strcmp(f->instance_id, n->instance_id) == 0))
+			return true;
+	return false;
+}
+
+// Until when it may not have been acted upon, whether or not it gives a deadline. What is
+// voluntary and has begun stands on the node: a person may have un-cordoned it since.
+static bool still_counts(const struct drains *ds, const struct notice *n, int64_t now_ms)
+{
+	const struct drain_policy *p = &ds->o.policy;
+	if (n->deadline_ms > now_ms)
+		return true;
+	if (drain_kind_forced((enum drain_kind)n->kind))
+		return n->observed_ms + p->interruption_ms > now_ms;
+	return n->observed_ms + p->keep_marked_ms > now_ms && !is_marked(ds, n);
 }
 
 void drains_take_recalled(struct drains *ds, const char *cluster, int64_t now_ms)
@@ -86,8 +173,7 @@ void drains_take_recalled(struct drains *ds, const char *cluster, int64_t now_ms
 		if (!ours)
 			continue;
 		HASH_DEL(ds->recalled_notices, r);
-		// only what is still to come; what is past or open is read off the node
-		if (!r->over && r->notice.deadline_ms > now_ms)
+		if (!r->over && still_counts(ds, &r->notice, now_ms))
 			drains_notice(ds, &r->notice, now_ms, NULL);
 		free(r);
 	}
@@ -114,8 +200,10 @@ void drains_recall(struct drains *ds, const char *kind, const char *id, const ch
 	if (!intent && !notice && !ended && strcmp(kind, "outcome") != 0)
 		return;
 	cJSON *tree = cJSON_Parse(json);
-	if (notice || ended)
-		recall_node(ds, tree, ended);
+	if (ended)
+		recall_end(ds, tree);
+	else if (notice)
+		recall_notice(ds, tree);
 	const cJSON *call = cJSON_GetObjectItemCaseSensitive(tree, "call");
 	const cJSON *uid = cJSON_GetObjectItemCaseSensitive(tree, "uid");
 	const cJSON *r = cJSON_GetObjectItemCaseSensitive(tree, "r");

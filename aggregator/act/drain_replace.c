@@ -86,6 +86,28 @@ static void give_up(struct drains *ds, struct drain *d)
 		drain_plan_again(ds, d, ds->now_ms); // without a replacement it is not drained
 }
 
+// News of an instance whose drain has ended in vain brings a new drain, and no second new node.
+void drain_inherit_replacement(struct drains *ds, struct drain *d)
+{
+	const uint32_t loss = 1u << DRAIN_SPOT_ITN | 1u << DRAIN_STATE_CHANGE;
+	const int64_t long_ago_ms = 600000; // then it is another loss, of a node that survived
+	for (const struct drain *old = ds->list; old; old = old->next) {
+		if (old == d || strcmp(old->node_uid, d->node_uid) != 0 ||
+			strcmp(old->cluster, d->cluster) != 0)
+			continue;
+		int64_t over_ms =
+			old->deadline_ms > old->ended_ms ? old->deadline_ms : old->ended_ms;
+		if (!drain_phase_ended(old->phase) || !(old->kinds & loss) ||
+			old->replacement.state == DRAIN_REPLACEMENT_FAILED ||
+			ds->now_ms >= over_ms + long_ago_ms)
+			return;
+		d->replacement = old->replacement;
+		d->inner->replacement_asked_ms = old->inner->replacement_asked_ms;
+		d->times.replacement_ready_ms = old->times.replacement_ready_ms;
+		return;
+	}
+}
+
 void drain_advance_replacement(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	if (d->replacement.state > DRAIN_REPLACEMENT_ASKED || in_progress(d))

@@ -67,15 +67,20 @@ void drains_on_node(struct drains *ds, const struct fleet_node *n, int64_t now_m
 	ds->now_ms = now_ms;
 	struct drain *d = drain_running_on(ds, n->cluster, n->name);
 	const struct drain *ended = drains_find(ds, m.id);
-	// a voluntary drain whose node was un-cordoned since is over: somebody wants the node
-	bool wanted = is_asked(&m) ? now_ms >= m.deadline_ms
-				   : !drain_kind_forced(m.kind) && !n->unschedulable;
-	if (d && is_asked(&m))
-		return; // it is being drained already, or we are who asks
-	if (d)
+	// asked too long ago; or voluntary, and un-cordoned since: somebody wants the node
+	bool stale = is_asked(&m) ? now_ms >= m.deadline_ms
+				  : !drain_kind_forced(m.kind) && !n->unschedulable;
+	if (d && is_asked(&m)) { // it is being drained already, or we are who asks
+		d->inner->ask_seen |= strcmp(d->id, m.id) == 0;
+		return;
+	}
+	if (d) {
 		take_over_id(ds, d, &m);
-	else if (!ended && !wanted)
+		drain_observe_mark(ds, d, n); // it may be off again at the next tick
+		d->inner->mark_seen |= d->inner->marked;
+	} else if (!ended && !stale) {
 		resume(ds, n, &m);
+	}
 }
 
 void drains_synced(struct drains *ds, const char *cluster, int64_t now_ms)
@@ -90,46 +95,13 @@ void drains_synced(struct drains *ds, const char *cluster, int64_t now_ms)
 	drains_take_recalled(ds, cluster, now_ms);
 }
 
-// --- while another replica leads --------------------------------------------------------------
-
-// The leader hears of it through the node: whichever replica a person asks, it is drained.
-static void pass_on(struct drains *ds, struct drain *d, int64_t now_ms)
-{
-	const int64_t answer_ms = 10000;
-	if (d->kind != DRAIN_OPERATOR || !d->inner->pass_on_ms || now_ms < d->inner->pass_on_ms ||
-		d->inner->marked || !d->inner->cluster)
-		return;
-	const struct call c = {.drain = d, .kind = CALL_ASK};
-	d->inner->pass_on_ms = now_ms + answer_ms;
-	drain_call(ds, &c);
-}
-
-// What the leader does is shown as far as the watch tells; where it has taken its mark off again,
-// the drain is over.
-void drain_follow(struct drains *ds, struct drain *d, int64_t now_ms)
-{
-	const struct fleet_node *n = fleet_find_node(ds->o.fleet, d->cluster, d->node);
-	pass_on(ds, d, now_ms);
-	if (!d->inner->marked || !n)
-		return;
-	d->inner->mark_seen |= n->drain != NULL;
-	if (d->inner->mark_seen && !n->drain)
-		drain_conclude(ds, d,
-			d->kinds == 0    ? DRAIN_WITHDRAWN
-			: d->n_left == 0 ? DRAIN_DONE
-					 : DRAIN_FAILED,
-			"the replica that leads has finished it");
-	else
-		drain_set_phase(ds, d, d->n_left > 0 ? DRAIN_EVICTING : DRAIN_FINISHING);
-}
-
 // Drains that were over long ago, of nodes that are still there with the mark on.
 void drains_give_back_survivors(struct drains *ds, int64_t now_ms)
 {
 	for (struct drain *d = ds->list; d; d = d->next) {
 		if (!drain_phase_ended(d->phase) || !d->inner->marked || d->inner->node_gone ||
 			!drain_kind_forced(d->kind) || !survived(d->deadline_ms, now_ms) ||
-			drain_running_on(ds, d->cluster, d->node))
+			!drain_may_act(ds, d) || drain_running_on(ds, d->cluster, d->node))
 			continue;
 		const struct fleet_node *n = fleet_find_node(ds->o.fleet, d->cluster, d->node);
 		if (!n || n->state == NODE_GONE || !n->ready || strcmp(n->uid, d->node_uid) != 0) {

@@ -47,7 +47,7 @@ void drain_set_text(struct drain *d, const char *format, ...)
 // --- what the watch says ----------------------------------------------------------------------
 
 // The mark on the node: ours after an answer that got lost, or another replica's.
-static void observe_mark(struct drains *ds, struct drain *d, const struct fleet_node *n)
+void drain_observe_mark(struct drains *ds, struct drain *d, const struct fleet_node *n)
 {
 	struct drain_mark m;
 	if (d->inner->marked || !n->drain || drain_mark_parse(n->drain, &m) < 0)
@@ -132,7 +132,7 @@ void drain_observe(struct drains *ds, struct drain *d, int64_t now_ms)
 		d->inner->node_gone = true;
 		d->inner->instance_gone = true;
 	} else {
-		observe_mark(ds, d, n);
+		drain_observe_mark(ds, d, n);
 	}
 	observe_pods(ds, d);
 	bool due = d->inner->replan_ms && now_ms >= d->inner->replan_ms;

@@ -325,6 +325,7 @@ static int begin(
 	text_copy(d->source, sizeof(d->source), n->source);
 	d->observed_ms = d->times.notice_ms = n->observed_ms;
 	d->times.seen_ms = d->times.receipted_ms = ds->now_ms;
+	drain_inherit_replacement(ds, d);
 	int r = drain_start(ds, d, ds->now_ms);
 	if (r == 0)
 		*ret = d;
@@ -428,11 +429,20 @@ void drains_hook(struct drains *ds, const struct notice *n, const struct drain_h
 	const struct fleet_node *f = drain_node_of(ds, n);
 	struct drain *d = f ? drain_running_on(ds, f->cluster, f->name) : NULL;
 	struct drain_inner *in = d ? d->inner : NULL;
-	if (!in || !h->name[0] || strcmp(in->hook_token, h->token) == 0)
+	if (!in || !h->name[0])
 		return;
+	if (in->hook_told[0] && !in->hook_token[0])
+		text_copy(in->hook_refused, sizeof(in->hook_refused), in->hook_told);
+	bool dead = h->token[0] && strcmp(in->hook_refused, h->token) == 0;
+	bool same = strcmp(in->hook, h->name) == 0 &&
+		    strcmp(in->hook_group, h->scaling_group) == 0 &&
+		    strcmp(in->hook_told, h->token) == 0;
+	if (dead || same)
+		return; // delivered once more
 	text_copy(in->hook, sizeof(in->hook), h->name);
 	text_copy(in->hook_group, sizeof(in->hook_group), h->scaling_group);
 	text_copy(in->hook_token, sizeof(in->hook_token), h->token);
+	text_copy(in->hook_told, sizeof(in->hook_told), h->token);
 	in->replan = true; // its completion is a step
 }
 

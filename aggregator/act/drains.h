@@ -181,6 +181,8 @@ struct drain_request { // of a person
 	int64_t deadline_ms; // 0: by policy
 	bool dry_run;        // only planned: nothing is kept
 };
+// Where a drain of the node runs already, that one is returned. On a replica that does not lead the
+// drain is written to the node, for the leader to do it, and then shown here as the watch tells.
 // dry_run: ret is good until the next drains_ call and is in no list.
 int drains_request(
 	struct drains *ds, const struct drain_request *r, int64_t now_ms, const struct drain **ret);

@@ -35,9 +35,11 @@ struct drain_inner {
 	int64_t begin_ms, end_ms, delete_ms; // of the plan; delete_ms 0: never
 	int64_t replan_ms;                   // when a plan is due again, 0: not
 	// as the event told them, "" if none did: else those of the node group
-	char hook[256], hook_group[256], hook_token[64];
+	char hook[256], hook_group[256], hook_token[64]; // the token is emptied when it is refused
+	char hook_told[64], hook_refused[64];            // the token as told last; one that died
 	int64_t pass_on_ms; // a follower was asked for it: when the leader is to be told; 0: not
-	bool mark_seen;     // by the watch, while another replica leads
+	bool ask_seen;      // by the watch: that is on the node
+	bool mark_seen;     // by the watch: the drain's mark is, or was, on the node
 	int64_t ask_state_ms, replacement_asked_ms;
 	int64_t heartbeat_ms;  // when the next is due; INT64_MAX: one is under way
 	int64_t in_service_ms; // when the out-of-service taint is to be taken off again, at the
@@ -98,8 +100,8 @@ struct drain_recalled { // what the journal knows of a pod's eviction
 	UT_hash_handle hh;
 };
 
-struct drain_recalled_notice { // how a node stands by the journal
-	char node[NAME_MAX_BYTES];
+struct drain_recalled_notice {          // how a node stands by the journal
+	char key[NAME_MAX_BYTES + 128]; // of a node or an instance; of its notices with their kind
 	struct notice notice;
 	bool over; // its drain has ended, or the notice was withdrawn
 	UT_hash_handle hh;
@@ -163,8 +165,10 @@ void drain_notice_entry(struct drains *ds, const struct drain *d, const struct n
 int drains_keep_unplaced(struct drains *ds, const struct notice *n, int64_t now_ms);
 void drains_place_late(struct drains *ds, int64_t now_ms); // those that can be placed by now
 
-// drain_resume.c
+// drain_follow.c
 void drain_follow(struct drains *ds, struct drain *d, int64_t now_ms); // another replica leads
+
+// drain_resume.c
 void drains_give_back_survivors(struct drains *ds, int64_t now_ms);
 
 // drain_view.c: everything decide_notice() wants to know, borrowed until the next call of it.
@@ -183,6 +187,7 @@ struct drain_pod *drain_find_pod(const struct drain *d, const char *uid);
 
 // drain_run.c
 void drain_observe(struct drains *ds, struct drain *d, int64_t now_ms); // the watch's news
+void drain_observe_mark(struct drains *ds, struct drain *d, const struct fleet_node *n);
 void drain_advance(struct drains *ds, struct drain *d, int64_t now_ms); // starts what is due
 struct drain_act *drain_find_act(struct drain *d, enum drain_step_kind k);
 
@@ -219,6 +224,7 @@ int64_t drain_backoff_ms(uint32_t tries); // of calls to AWS: 2 s, doubled to 32
 // drain_replace.c
 void drain_advance_replacement(struct drains *ds, struct drain *d, int64_t now_ms);
 void drain_answer_replacement(struct drains *ds, struct call *c, const struct answer *a);
+void drain_inherit_replacement(struct drains *ds, struct drain *d); // of one loss there is one
 void drains_watch_replacements(struct drains *ds, int64_t now_ms);
 int64_t drains_zone_failed_ms(const struct drains *ds, const char *scaling_group, const char *zone);
 
