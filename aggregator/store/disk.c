@@ -53,8 +53,8 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_META_GET] = "SELECT value FROM meta WHERE key = ?1",
 	[SQL_DOCUMENT_SET] = "INSERT OR REPLACE INTO document VALUES (?1, ?2)",
 	[SQL_DOCUMENT_GET] = "SELECT data FROM document WHERE key = ?1",
-	[SQL_DOCUMENT_FORGET] = "DELETE FROM document WHERE key IN (SELECT key FROM document "
-				"WHERE key >= 'day/' AND key < ?1 LIMIT ?2)",
+	[SQL_DOCUMENT_FORGET] = ("DELETE FROM document WHERE key IN (SELECT key FROM document "
+				 "WHERE key >= 'day/' AND key < ?1 LIMIT ?2)"),
 };
 
 static const char schema[] =

@@ -385,7 +385,7 @@ void service_tick(struct service *s, int64_t now_ms, uint64_t now_ns)
 	store_each(s->store, NULL, ENTITY_WORKLOAD, see_entity, s);
 	// a series without data costs a look and no run: try some
 	for (int tries = 0; tries < 64 && !s->busy; tries++) {
-		enum service_horizon horizon;
+		enum service_horizon horizon = SERVICE_HOUR;
 		struct series *e = most_due(s, &horizon);
 		if (!e)
 			train_tick(s->train, now_ms, now_ns);

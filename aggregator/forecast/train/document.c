@@ -78,7 +78,7 @@ static int read_head(const void *data, size_t len, struct head *ret, struct why 
 int tune_document_read(const void *data, size_t len, struct tune_record *ret_record,
 	struct lstm_weights *ret_weights, struct why *why)
 {
-	struct head h;
+	struct head h = {0};
 	struct body b;
 	int r = read_head(data, len, &h, why);
 	if (r < 0)
