@@ -89,7 +89,7 @@ def test_the_replacement_is_asked_for_before_the_first_eviction(cluster, tmp_pat
     with start(cluster, tmp_path) as a:
         cluster.poll(a.leads, 20, "it leads")
         cluster.poll(lambda: knows_groups(a, fleet.name), 20, "the node group is described")
-        assert links(a)["aws"]["state"] == "ok" and "user/petrel" in links(a)["aws"]["text"]
+        cluster.poll(lambda: links(a)["aws"]["state"] == "ok" and "user/petrel" in links(a)["aws"]["text"], 20, "AWS has said who asks")
         a.notice(victim, seconds=120, instance=fleet.nodes[victim])
         cluster.poll(fleet.launched, 20, "a replacement is launched")
         joined = fleet.join(fleet.launched()[0])
