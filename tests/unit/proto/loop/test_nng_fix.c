@@ -168,16 +168,26 @@ static bool is_heard(struct rig *rig, unsigned ms)
 }
 
 // nng's own fault is let happen: the listener greets, and accepts nobody any more.
+// Whether it happens is a matter of microseconds: false when it did not.
+static bool is_wedged(struct rig *rig)
+{
+	rig_init(rig);
+	serve(rig, (struct lane_server_options){.canary_ms = 1000});
+	nng_fix_let_wedge(true);
+	for (int k = 0; k < 10; k++)
+		survives(rig, NULL, 0);
+	nng_fix_let_wedge(false);
+	return !is_heard(rig, 700);
+}
+
 static void a_dead_listener_is_noticed_and_replaced(void **state)
 {
 	struct rig rig;
-	rig_init(&rig);
-	serve(&rig, (struct lane_server_options){.canary_ms = 1000});
-	nng_fix_let_wedge(true);
-	for (int k = 0; k < 10; k++)
-		survives(&rig, NULL, 0);
-	nng_fix_let_wedge(false);
-	assert_false(is_heard(&rig, 700));
+	int tries = 0;
+	while (!is_wedged(&rig)) {
+		rig_done(&rig);
+		assert_in_range(++tries, 1, 9);
+	}
 	assert_int_equal(revived(&rig), 0);
 	assert_true(until(&rig, &rig.receipts, 1, 40000)); // the same client, on the same port
 	assert_int_equal(revived(&rig), 1);
