@@ -140,6 +140,7 @@ def test_a_notice_of_the_queue_drains_and_is_deleted_after_it(cluster, tmp_path,
     feed = f"tcp://127.0.0.1:{port}"
     with start(cluster, tmp_path, **{"aws.queue": url, "drain.replace": "no", "feed.url": feed}) as a, heard(feed, f"notice.{CLUSTER}.{victim}") as lines:
         cluster.poll(a.leads, 20, "it leads")
+        time.sleep(2)  # a subscriber hears what is published once it is connected
         began = time.time()
         aws.interrupt(fleet.nodes[victim])
         cluster.poll(lambda: "petrel.dev/interruption" in str(world.node(victim)["spec"].get("taints")), 10, "the taint")
