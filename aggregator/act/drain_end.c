@@ -9,7 +9,6 @@
 #include "aggregator/act/mark.h"
 #include "proto/base/text.h"
 
-static const int64_t lost_after_ms = 60000;   // past the deadline nobody waits for pods longer
 static const int64_t hook_for_ms = 7200000;   // a hook waits for an hour, unless told otherwise
 static const int64_t volumes_for_ms = 600000; // Kubernetes itself lets go after six minutes
 
@@ -347,7 +346,7 @@ static bool close_node(struct drains *ds, struct drain *d)
 static void advance_stand_back(struct drains *ds, struct drain *d, int64_t now_ms)
 {
 	int64_t old_ms = d->observed_ms + ds->o.policy.keep_marked_ms;
-	if (now_ms > old_ms || (d->deadline_ms && now_ms > d->deadline_ms + lost_after_ms))
+	if (now_ms > old_ms || (d->deadline_ms && now_ms > d->deadline_ms + DRAIN_LOST_AFTER_MS))
 		drain_conclude(ds, d, DRAIN_DONE, d->text);
 }
 
@@ -356,7 +355,7 @@ static void advance_conclusion(struct drains *ds, struct drain *d, int64_t now_m
 	const struct drain_act *unmark = drain_find_act(d, DRAIN_STEP_UNMARK);
 	bool given_back = unmark && unmark->state == DRAIN_STEP_DONE;
 	bool over = given_back || (all_closed(d) && (d->n_left == 0 || d->kinds == 0));
-	bool late = d->n_left > 0 && now_ms > d->inner->end_ms + lost_after_ms &&
+	bool late = d->n_left > 0 && now_ms > d->inner->end_ms + DRAIN_LOST_AFTER_MS &&
 		    !is_open(drain_find_act(d, DRAIN_STEP_OUT_OF_SERVICE));
 	if (!over && !late)
 		return;

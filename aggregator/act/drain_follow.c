@@ -4,7 +4,6 @@
 #include "aggregator/act/drains_inner.h"
 
 static const int64_t mark_shows_ms = 10000; // a mark that was set has reached the watch by then
-static const int64_t lost_after_ms = 60000; // past its end no drain begins any more
 
 // The leader hears of it through the node: whichever replica a person asks, it is drained.
 static void pass_on(struct drains *ds, struct drain *d, int64_t now_ms)
@@ -37,7 +36,7 @@ static bool end_unmarked(struct drains *ds, struct drain *d, const struct fleet_
 		end(ds, d, "withdrawn before the node was marked");
 	else if (in->ask_seen && !n->drain)
 		end(ds, d, "what was asked for has been taken off the node");
-	else if (in->end_ms && ds->now_ms - lost_after_ms > in->end_ms)
+	else if (in->end_ms && ds->now_ms - DRAIN_LOST_AFTER_MS > in->end_ms)
 		end(ds, d, "its time is over, the replica that leads has not marked the node");
 	return drain_phase_ended(d->phase);
 }

@@ -16,6 +16,7 @@
 #define DRAIN_OOS_TAINT  "node.kubernetes.io/out-of-service"
 
 enum { DRAINS_MAX_UNPLACED = 4096, DRAINS_MAX_RECALLED = 200000 };
+enum { DRAIN_LOST_AFTER_MS = 60000 }; // past its end nobody waits for pods, and no drain begins
 
 struct drains_cluster { // how one cluster is acted upon
 	char name[64];

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/text.h"
@@ -111,14 +110,6 @@ static int read_lifecycle(struct context *c)
 	return tell(c, text_of(c->detail, "EC2InstanceId"));
 }
 
-// "Thu, 27 Aug 2026 13:19:00 GMT"
-static int64_t read_http_date(const char *text)
-{
-	struct tm tm = {0};
-	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	return end && !*end ? (int64_t)timegm(&tm) * 1000 : 0;
-}
-
 // An id travels in frames and logs, which take printable text only. An ARN that does not fit is
 // told by its end, which is the part that is its own.
 static void set_event_id(struct notice *n, const char *arn)
@@ -147,7 +138,8 @@ static int read_health(struct context *c)
 		return 0;
 	begin(c, NOTICE_HEALTH, health_action(text_of(c->detail, "eventTypeCode")));
 	set_event_id(&c->notice, text_of(c->detail, "eventArn"));
-	c->notice.deadline_ms = read_http_date(text_of(c->detail, "startTime"));
+	if (clock_parse_http(text_of(c->detail, "startTime"), &c->notice.deadline_ms) < 0)
+		c->notice.deadline_ms = 0;
 	c->notice.withdrawn = strcmp(text_of(c->detail, "statusCode"), "closed") == 0;
 	int told = 0;
 	cJSON_ArrayForEach (e, entities) {

@@ -17,11 +17,7 @@ from petrel import Aggregator
 from programs import ROOT
 
 MANIFESTS = ROOT / "deploy" / "manifests"
-LONG = os.environ.get("PETREL_E2E_LONG") == "1"  # more kills, more nodes: minutes instead of seconds
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "long: only with PETREL_E2E_LONG=1")
+LONG = os.environ.get("PETREL_E2E_LONG") == "1"  # each fault of the API server lasts a minute
 
 
 def missing():
@@ -33,12 +29,6 @@ def missing():
     except subprocess.CalledProcessError as e:
         return e.stdout.strip().removeprefix("SKIP e2e: ")
     return None if (folder.parent / "complete").exists() else f"the control plane is not built: {HERE}/build"
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if not LONG and item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.skip(reason="takes minutes: PETREL_E2E_LONG=1 runs it"))
 
 
 @pytest.fixture(scope="session")

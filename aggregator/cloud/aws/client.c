@@ -8,10 +8,10 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <utlist.h>
 
 #include "aggregator/cloud/aws/client_impl.h"
+#include "proto/base/clock.h"
 #include "proto/base/text.h"
 
 // Sent at once per service: few enough that none waits for a connection with its deadline running,
@@ -143,25 +143,15 @@ static void on_credentials(void *arg, int r, const struct why *why)
 	wake(c);
 }
 
-// RFC 9110 IMF-fixdate, the only form in use.
-static bool read_date(const char *text, int64_t *ret_ms)
-{
-	struct tm tm = {0};
-	const char *end = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
-	if (!end || *end)
-		return false;
-	*ret_ms = (int64_t)timegm(&tm) * 1000;
-	return true;
-}
-
 // True if AWS's clock is far from what we signed with: it is taken over, and the call is sent
 // again.
 static bool mend_clock(struct pending *p, const struct http_answer *a, const char *code)
 {
 	struct aws_client *c = p->client;
 	int64_t theirs, ours = c->wall_ms();
-	if (p->skew_tried || !protocol_is_skew(code) ||
-		!read_date(http_answer_header(a, "Date"), &theirs))
+	const char *date = http_answer_header(a, "Date");
+	if (p->skew_tried || !protocol_is_skew(code) || !date ||
+		clock_parse_http(date, &theirs) < 0)
 		return false;
 	int64_t off = theirs - (ours + c->stats.clock_skew_ms);
 	if (off > -SKEW_MS && off < SKEW_MS)
